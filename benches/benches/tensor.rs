@@ -1,0 +1,139 @@
+//! Reductions, rows and element-by-element functions of tensors.
+
+use benches::{case, close, uniform};
+use criterion::Criterion;
+use tensor_core::Tensor;
+
+fn sums(c: &mut Criterion) {
+    for (n, size) in [(1_000, "1e3"), (100_000, "1e5"), (10_000_000, "1e7")] {
+        case(
+            c,
+            &format!("tensor/sum/{size}"),
+            || uniform([n], 0.0, 1.0, 1),
+            |x| x.sum(..).expect("all dimensions"),
+            |x, y| {
+                let sum = x.buffer()[..n].iter().map(|&v| f64::from(v)).sum();
+                close(y.buffer()[0], sum, 1e-6);
+            },
+        );
+    }
+    for (name, dim, transposed) in [
+        ("sum_dim0", 0, false),
+        ("sum_dim1", 1, false),
+        ("sum_dim0_transposed", 0, true),
+        ("sum_dim1_transposed", 1, true),
+    ] {
+        case(
+            c,
+            &format!("tensor/{name}/4096x4096"),
+            || {
+                let x = uniform([4096, 4096], 0.0, 1.0, 1);
+                if transposed { x.t() } else { x }
+            },
+            |x| x.sum(dim).expect("a dimension of two"),
+            |x, y| {
+                assert_eq!(y.shape(), [4096]);
+                for i in [0, 4095] {
+                    let line = x.select(1 - dim, i).expect("a line").to_vec();
+                    let sum = line.iter().map(|&v| f64::from(v)).sum();
+                    close(y.to_vec()[i as usize], sum, 1e-6);
+                }
+            },
+        );
+    }
+}
+
+/// A case on the rows of a 4096x1000 tensor; `check` is given the second row and its result.
+fn row_case<O>(
+    c: &mut Criterion,
+    name: &str,
+    run: impl Fn(&Tensor<f32>) -> tensor_core::Result<O>,
+    check: impl Fn(&[f32], &O),
+) {
+    case(
+        c,
+        &format!("tensor/{name}/4096x1000"),
+        || uniform([4096, 1000], -4.0, 4.0, 1),
+        |x| run(x).expect("two dimensions"),
+        |x, y| check(&x.buffer()[1000..2000], y),
+    );
+}
+
+fn largest(row: &[f32]) -> f32 {
+    row.iter().fold(f32::NEG_INFINITY, |m, &v| m.max(v))
+}
+
+fn logsumexp(row: &[f32]) -> f64 {
+    row.iter().map(|&v| f64::from(v).exp()).sum::<f64>().ln()
+}
+
+fn rows(c: &mut Criterion) {
+    row_case(
+        c,
+        "max",
+        |x| x.max(-1),
+        |row, y| assert_eq!(y.buffer()[1], largest(row)),
+    );
+    row_case(
+        c,
+        "argmax",
+        |x| x.argmax(-1),
+        |row, y| assert_eq!(row[y.buffer()[1] as usize], largest(row)),
+    );
+    row_case(
+        c,
+        "logsumexp",
+        |x| x.logsumexp(-1),
+        |row, y| close(y.buffer()[1], logsumexp(row), 1e-6),
+    );
+    row_case(
+        c,
+        "softmax",
+        |x| x.softmax(-1),
+        |row, y| {
+            close(
+                y.buffer()[1000],
+                (f64::from(row[0]) - logsumexp(row)).exp(),
+                1e-5,
+            )
+        },
+    );
+    row_case(
+        c,
+        "log_softmax",
+        |x| x.log_softmax(-1),
+        |row, y| close(y.buffer()[1000], f64::from(row[0]) - logsumexp(row), 1e-5),
+    );
+}
+
+/// A name, an operation, and the same in `f64`.
+type Elementwise = (
+    &'static str,
+    fn(&Tensor<f32>) -> Tensor<f32>,
+    fn(f64) -> f64,
+);
+
+fn elementwise(c: &mut Criterion) {
+    let cases: [Elementwise; 4] = [
+        ("exp", |x| x.exp(), f64::exp),
+        ("tanh", |x| x.tanh(), f64::tanh),
+        ("sigmoid", |x| x.sigmoid(), |x| 1.0 / (1.0 + (-x).exp())),
+        ("add", |x| x.add(x).expect("one shape"), |x| x + x),
+    ];
+    for (name, run, exact) in cases {
+        case(
+            c,
+            &format!("tensor/{name}/1e6"),
+            || uniform([1_000_000], -4.0, 4.0, 1),
+            |x| run(x),
+            |x, y| {
+                let pairs = x.buffer().iter().zip(y.buffer()).take(1_000_000);
+                pairs.for_each(|(&x, &y)| close(y, exact(x.into()), 1e-6));
+            },
+        );
+    }
+}
+
+fn main() {
+    benches::main(&[sums, rows, elementwise]);
+}

@@ -1,0 +1,108 @@
+//! Operations with a hand-written kernel for each direction, and their formula for everything beyond.
+
+use crate::backward::{GradOptions, grad};
+use crate::op::{Grads, Needs, Op, Saved};
+use crate::var::Var;
+use smallvec::SmallVec;
+use tensor_core::{Float, Result, Tensor};
+
+/// An operation in three parts: its definition, a forward kernel, and a backward kernel.
+///
+/// Training runs the two kernels: one pass over the data in each direction. Where the gradient itself must be
+/// differentiable, the definition is differentiated instead. Tests hold the kernels against the definition.
+pub trait Fused<T: Float>: Clone + 'static {
+    /// What the forward kernel leaves for the backward kernel beside the inputs themselves.
+    type Saved: 'static;
+
+    /// The operation's name, for messages.
+    fn name(&self) -> &'static str;
+
+    /// The formula in plain operations.
+    ///
+    /// # Errors
+    /// Whatever these operations return; inputs were checked before.
+    fn definition(&self, inputs: &[Var<T>]) -> Result<Var<T>>;
+
+    /// The result, and what backward needs of the way to it.
+    ///
+    /// # Errors
+    /// If memory for the result cannot be had; inputs were checked before.
+    fn forward(&self, inputs: &[&Tensor<T>]) -> Result<(Tensor<T>, Self::Saved)>;
+
+    /// The gradients of those inputs that `needs` asks for, from the gradient `dy` of the result.
+    ///
+    /// # Errors
+    /// If memory for a gradient cannot be had.
+    fn backward(
+        &self,
+        inputs: &[&Tensor<T>],
+        saved: &Self::Saved,
+        dy: &Tensor<T>,
+        needs: Needs,
+    ) -> Result<FusedGrads<T>>;
+}
+
+/// Gradients of a fused operation's inputs; `None` for one that is not wanted.
+pub type FusedGrads<T> = SmallVec<[Option<Tensor<T>>; 2]>;
+
+/// Runs a fused operation and, if an input depends on a leaf, records it as one node.
+///
+/// # Errors
+/// What the forward kernel returns, and [`Error::Tape`](crate::Error::Tape) for inputs on different tapes.
+pub fn fused<T: Float, F: Fused<T>>(op: F, inputs: &[&Var<T>]) -> Result<Var<T>> {
+    let values: SmallVec<[&Tensor<T>; 4]> = inputs.iter().map(|x| x.value()).collect();
+    let (y, saved) = op.forward(&values)?;
+    Var::record(inputs, y, |_| Node {
+        op,
+        inputs: inputs.iter().map(|x| x.save()).collect(),
+        saved,
+    })
+}
+
+struct Node<T: Float, F: Fused<T>> {
+    op: F,
+    inputs: SmallVec<[Saved<T>; 2]>,
+    saved: F::Saved,
+}
+
+impl<T: Float, F: Fused<T>> Op<T> for Node<T, F> {
+    fn name(&self) -> &'static str {
+        self.op.name()
+    }
+
+    fn backward(&self, dy: &Var<T>, needs: Needs) -> Result<Grads<T>> {
+        if dy.tape().is_none() {
+            let values: SmallVec<[&Tensor<T>; 4]> = self.inputs.iter().map(|x| x.value()).collect();
+            let grads = self.op.backward(&values, &self.saved, dy.value(), needs)?;
+            return Ok(grads.into_iter().map(|dx| dx.map(Var::from)).collect());
+        }
+        // The definition is recorded on aliases of the inputs, so that its gradient is found down to them and no
+        // further, and differentiated there.
+        let inputs: Vec<Var<T>> = self.inputs.iter().map(|x| x.on(dy).alias()).collect();
+        let y = self.op.definition(&inputs)?;
+        let wanted: Vec<&Var<T>> = (inputs.iter().enumerate())
+            .filter(|(i, x)| needs.get(*i) && x.is_tracked())
+            .map(|(_, x)| x)
+            .collect();
+        if !y.is_tracked() || wanted.is_empty() {
+            // The formula is constant in its inputs here, an empty batch for one.
+            return Ok(inputs
+                .iter()
+                .map(|x| Some(Var::from(x.value().zeros_like())))
+                .collect());
+        }
+        let options = GradOptions::new()
+            .create_graph(true)
+            .allow_unused(true)
+            .seed([dy.clone()]);
+        let mut found = grad(&[&y], &wanted, options)?.into_iter();
+        let found = inputs.iter().enumerate().map(|(i, x)| {
+            if needs.get(i) && x.is_tracked() {
+                found.next()
+            } else {
+                None
+            }
+        });
+        Ok(found.collect())
+    }
+}

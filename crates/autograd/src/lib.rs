@@ -1,0 +1,46 @@
+//! Reverse-mode differentiation on a tape, and the checking of gradients as a product.
+//!
+//! ```
+//! use autograd::{Tape, Tensor};
+//!
+//! let tape = Tape::new();
+//! let x = tape.leaf(Tensor::from([1.0f64, 2.0, 3.0]));
+//! let y = (&x * &x).sum(..)?;
+//! let grads = y.backward()?;
+//! assert_eq!(grads.get(&x)?.to_vec(), [2.0, 4.0, 6.0]);
+//! # Ok::<(), autograd::Error>(())
+//! ```
+//!
+//! A [`Tape`] records what is computed from its leaves; [`Var::backward`] walks it once from the result to the leaves.
+//! There is no global mode and nothing to reset: a training step makes a tape, runs forward, takes the
+//! [`Gradients`], and drops the tape. Values that depend on no leaf record nothing.
+//!
+//! The modules in the order in which to read them: [`tape`] and [`var`] hold the record, [`op`] the trait that every
+//! rule is written with, yours included, `backward` the one loop, `ops` the rules, [`fused`](mod@fused) operations with a
+//! hand-written kernel for each direction, [`check`] the proof by finite differences.
+
+#![forbid(unsafe_code)]
+
+mod backward;
+pub mod check;
+pub mod fused;
+mod gradients;
+pub mod op;
+mod ops;
+mod param;
+pub mod tape;
+pub mod var;
+
+pub use backward::{GradOptions, grad};
+
+pub use check::{GradCheck, gradcheck, gradgradcheck};
+pub use fused::{Fused, fused};
+pub use gradients::{Gradients, Leaf};
+pub use op::{Grads, Needs, Op, Saved};
+pub use param::Param;
+pub use tape::Tape;
+pub use tensor_core::{
+    self, Axes, DType, Dims, Element, Error, Float, IntoShape, Number, Operand, Result,
+    TapeProblem, Tensor, keepdim,
+};
+pub use var::{IntoVar, Var};

@@ -1,0 +1,188 @@
+//! The rule of an operation: what it keeps, and how a gradient passes back through it.
+
+use crate::tape::Tape;
+use crate::var::Var;
+use smallvec::SmallVec;
+use tensor_core::{Error, Float, Result, TapeProblem, Tensor};
+
+/// A differentiable operation as it lies on the tape. Its fields are all that it keeps.
+///
+/// The library's own operations and a user's are written alike: the gradient of each operand in [`Var`] operations,
+/// so that gradients can be differentiated again. Broadcasting and accumulation are undone and done by the tape; a
+/// rule need not know of them.
+///
+/// ```
+/// use autograd::{Float, Grads, Needs, Op, Result, Saved, Tape, Tensor, Var, gradcheck, gradgradcheck};
+///
+/// /// `x e^x`; keeps its operand.
+/// struct XExp<T: Float> { x: Saved<T> }
+///
+/// impl<T: Float> Op<T> for XExp<T> {
+///     fn name(&self) -> &'static str { "xexp" }
+///     fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+///         let x = self.x.on(dy);
+///         Ok(Grads::one(dy * (&x + 1.0) * x.exp()))
+///     }
+/// }
+///
+/// fn xexp<T: Float>(x: &Var<T>) -> Result<Var<T>> {
+///     let y = x.value() * x.value().exp();
+///     Var::record(&[x], y, |_| XExp { x: x.save() })
+/// }
+///
+/// let x = Tensor::from([-1.0, 0.5, 2.0]);
+/// gradcheck(|v| xexp(&v[0]), &[x.clone()])?.assert_ok();
+/// gradgradcheck(|v| xexp(&v[0]), &[x])?.assert_ok();
+/// # Ok::<(), autograd::Error>(())
+/// ```
+pub trait Op<T: Float>: 'static {
+    /// The operation's name, for messages.
+    fn name(&self) -> &'static str;
+
+    /// The gradients of the operands from the gradient `dy` of the result, in the order of the operands. Those that
+    /// `needs` does not ask for may be left out.
+    ///
+    /// # Errors
+    /// Whatever the rule's own operations return.
+    fn backward(&self, dy: &Var<T>, needs: Needs) -> Result<Grads<T>>;
+}
+
+/// Which operands' gradients are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs(pub(crate) u64);
+
+impl Needs {
+    /// Whether the gradient of operand `i` is wanted.
+    pub fn get(self, i: usize) -> bool {
+        i >= 64 || self.0 >> i & 1 == 1
+    }
+}
+
+/// The gradients of an operation's operands.
+pub struct Grads<T: Float>(pub(crate) SmallVec<[Option<Var<T>>; 2]>);
+
+impl<T: Float> Grads<T> {
+    /// Of the only operand.
+    pub fn one(dx: Var<T>) -> Self {
+        let mut grads = SmallVec::new();
+        grads.push(Some(dx));
+        Grads(grads)
+    }
+
+    /// Of two operands; `None` for one that is not wanted.
+    pub fn two(da: Option<Var<T>>, db: Option<Var<T>>) -> Self {
+        Grads(SmallVec::from_buf([da, db]))
+    }
+}
+
+impl<T: Float> FromIterator<Option<Var<T>>> for Grads<T> {
+    fn from_iter<I: IntoIterator<Item = Option<Var<T>>>>(grads: I) -> Self {
+        Grads(grads.into_iter().collect())
+    }
+}
+
+/// A value kept for backward, and its place on the tape. It holds no handle to the tape, so no cycle can arise.
+#[derive(Clone, Debug)]
+pub struct Saved<T: Float> {
+    value: Tensor<T>,
+    node: Option<usize>,
+}
+
+impl<T: Float> Saved<T> {
+    pub(crate) fn new(value: Tensor<T>, node: Option<usize>) -> Self {
+        Saved { value, node }
+    }
+
+    /// The value alone.
+    pub fn value(&self) -> &Tensor<T> {
+        &self.value
+    }
+
+    /// The value as an operand beside `dy`: a constant in an ordinary backward pass, and in its place on the tape
+    /// where the backward pass is itself recorded.
+    pub fn on(&self, dy: &Var<T>) -> Var<T> {
+        let tape = dy.tape().cloned();
+        let node = if tape.is_some() { self.node } else { None };
+        Var::place(self.value.clone(), tape, node)
+    }
+}
+
+/// The result of an operation being recorded, for rules that keep it.
+pub struct Output<'a, T: Float> {
+    value: &'a Tensor<T>,
+    node: usize,
+}
+
+impl<T: Float> Output<'_, T> {
+    /// Keeps the result.
+    pub fn save(&self) -> Saved<T> {
+        Saved::new(self.value.clone(), Some(self.node))
+    }
+}
+
+impl<T: Float> Var<T> {
+    /// The result `value` of an operation on `inputs`. If one of them depends on a leaf, the operation that `op`
+    /// makes is recorded; otherwise `op` is not called and the result is a constant.
+    ///
+    /// # Errors
+    /// [`Error::Tape`] if the operands lie on different tapes.
+    pub fn record<O: Op<T>>(
+        inputs: &[&Var<T>],
+        value: Tensor<T>,
+        op: impl FnOnce(&Output<'_, T>) -> O,
+    ) -> Result<Var<T>> {
+        let mut tape: Option<&Tape<T>> = None;
+        for x in inputs {
+            match (tape, x.tape()) {
+                (Some(a), Some(b)) if !a.same(b) => {
+                    return Err(Error::Tape {
+                        op: "record",
+                        problem: TapeProblem::Foreign,
+                    });
+                }
+                (None, Some(b)) => tape = Some(b),
+                _ => {}
+            }
+        }
+        let Some(tape) = tape else {
+            return Ok(Var::from(value));
+        };
+        if inputs.iter().all(|x| x.node().is_none()) {
+            return Ok(Var::place(value, Some(tape.clone()), None));
+        }
+        let node = tape.len();
+        let op = op(&Output {
+            value: &value,
+            node,
+        });
+        let at = tape.push(
+            Some(Box::new(op)),
+            inputs.iter().map(|x| x.node()).collect(),
+            value.shape(),
+        );
+        debug_assert_eq!(at, node);
+        Ok(Var::place(value, Some(tape.clone()), Some(node)))
+    }
+
+    /// As [`Var::record`] for one operand, which cannot lie on two tapes.
+    pub(crate) fn record1<O: Op<T>>(
+        &self,
+        value: Tensor<T>,
+        op: impl FnOnce(&Output<'_, T>) -> O,
+    ) -> Var<T> {
+        let (Some(tape), Some(input)) = (self.tape(), self.node()) else {
+            return Var::place(value, self.tape().cloned(), None);
+        };
+        let node = tape.len();
+        let op = op(&Output {
+            value: &value,
+            node,
+        });
+        tape.push(
+            Some(Box::new(op)),
+            SmallVec::from_slice(&[Some(input)]),
+            value.shape(),
+        );
+        Var::place(value, Some(tape.clone()), Some(node))
+    }
+}

@@ -1,0 +1,17 @@
+//! The differentiable operations, each with its rule beside it.
+
+mod activation;
+mod arith;
+mod binary;
+mod index;
+mod matmul;
+mod norm;
+mod place;
+mod product;
+mod reduce;
+mod scan;
+mod softmax;
+mod sort;
+mod tiles;
+mod unary;
+mod view;

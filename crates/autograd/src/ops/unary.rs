@@ -1,0 +1,317 @@
+//! Functions of one element.
+
+use crate::op::{Grads, Needs, Op, Saved};
+use crate::var::Var;
+use tensor_core::{Float, Result, Tensor};
+
+/// Operations whose rule is one line. A row `/// doc. sqrt / Sqrt (y) = |y, dy| dy / (y * 2.0);` becomes
+/// ```text
+/// /// doc.
+/// pub fn sqrt(&self) -> Var<T> { self.record1(self.value().sqrt(), |out| Sqrt { y: out.save() }) }
+/// struct Sqrt<T: Float> { y: Saved<T> }
+/// impl<T: Float> Op<T> for Sqrt<T> { … Ok(Grads::one(dy / (y * 2.0))) … }
+/// ```
+/// where `(x)` keeps the operand in place of the result.
+macro_rules! unary {
+    ($($(#[$doc:meta])* $name:ident / $op:ident ($keep:ident) = |$k:ident, $dy:ident| $rule:expr;)*) => {
+        $(
+            struct $op<T: Float> { $keep: Saved<T> }
+            impl<T: Float> Op<T> for $op<T> {
+                fn name(&self) -> &'static str { stringify!($name) }
+                fn backward(&self, $dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+                    let $k = &self.$keep.on($dy);
+                    Ok(Grads::one($rule))
+                }
+            }
+        )*
+        impl<T: Float> Var<T> {
+            $($(#[$doc])* pub fn $name(&self) -> Var<T> {
+                self.record1(self.value().$name(), |_out| $op { $keep: unary!(@save $keep self _out) })
+            })*
+        }
+    };
+    (@save x $x:ident $out:ident) => { $x.save() };
+    (@save y $x:ident $out:ident) => { $out.save() };
+}
+
+unary! {
+    /// `|x|`, with slope 0 at 0.
+    abs / Abs (x) = |x, dy| dy * Var::from(x.value().sign());
+    /// `x²`
+    square / Square (x) = |x, dy| dy * x * 2.0;
+    /// `e^x`; `inf` above 88.7 in `f32`.
+    exp / Exp (y) = |y, dy| dy * y;
+    /// `2^x`
+    exp2 / Exp2 (y) = |y, dy| dy * y * std::f64::consts::LN_2;
+    /// `e^x - 1`, accurate near 0.
+    expm1 / Expm1 (y) = |y, dy| dy * (y + 1.0);
+    /// The natural logarithm: `-inf` at 0, NaN below.
+    log / Log (x) = |x, dy| dy / x;
+    /// The logarithm to base 2.
+    log2 / Log2 (x) = |x, dy| dy / (x * std::f64::consts::LN_2);
+    /// The logarithm to base 10.
+    log10 / Log10 (x) = |x, dy| dy / (x * std::f64::consts::LN_10);
+    /// `ln(1 + x)`, accurate near 0.
+    log1p / Log1p (x) = |x, dy| dy / (x + 1.0);
+    /// `√x`; its slope at 0 is `inf`.
+    sqrt / Sqrt (y) = |y, dy| dy / (y * 2.0);
+    /// `1 / √x`
+    rsqrt / Rsqrt (y) = |y, dy| dy * y.powi(3) * -0.5;
+    /// `∛x`
+    cbrt / Cbrt (y) = |y, dy| dy / (y.square() * 3.0);
+    /// `1 / x`
+    reciprocal / Reciprocal (y) = |y, dy| -(dy * y.square());
+    /// `sin x`, radians.
+    sin / Sin (x) = |x, dy| dy * x.cos();
+    /// `cos x`, radians.
+    cos / Cos (x) = |x, dy| -(dy * x.sin());
+    /// `tan x`, radians.
+    tan / Tan (y) = |y, dy| dy * (y.square() + 1.0);
+    /// `arcsin x`
+    asin / Asin (x) = |x, dy| dy * one_minus_square(x).rsqrt();
+    /// `arccos x`
+    acos / Acos (x) = |x, dy| -(dy * one_minus_square(x).rsqrt());
+    /// `arctan x`
+    atan / Atan (x) = |x, dy| dy / (x.square() + 1.0);
+    /// `sinh x`
+    sinh / Sinh (x) = |x, dy| dy * x.cosh();
+    /// `cosh x`
+    cosh / Cosh (x) = |x, dy| dy * x.sinh();
+    /// `tanh x`
+    tanh / Tanh (y) = |y, dy| dy * (1.0 - y.square());
+    /// `arsinh x`
+    asinh / Asinh (x) = |x, dy| dy * (x.square() + 1.0).rsqrt();
+    /// `arcosh x`
+    acosh / Acosh (x) = |x, dy| dy * ((x - 1.0) * (x + 1.0) + 0.0).rsqrt(); // -0 becomes 0, and the slope at -1 inf.
+    /// `artanh x`
+    atanh / Atanh (x) = |x, dy| dy / one_minus_square(x);
+    /// The error function.
+    erf / Erf (x) = |x, dy| dy * (-x.square()).exp() * std::f64::consts::FRAC_2_SQRT_PI;
+    /// `1 - erf x`, accurate far to the right.
+    erfc / Erfc (x) = |x, dy| dy * (-x.square()).exp() * -std::f64::consts::FRAC_2_SQRT_PI;
+    /// `1 / (1 + e^-x)`. The slope is a product of both tails, so that neither cancels.
+    sigmoid / Sigmoid (x) = |x, dy| dy * x.sigmoid() * (-x).sigmoid();
+    /// `ln(1 + e^x)`, without overflow.
+    softplus / Softplus (x) = |x, dy| dy * x.sigmoid();
+    /// `ln sigmoid(x)`, without overflow.
+    log_sigmoid / LogSigmoid (x) = |x, dy| dy * (-x).sigmoid();
+    /// `max(x, 0)`, with slope 0 at 0, and 1 at NaN as in PyTorch.
+    relu / Relu (y) = |y, dy| dy.keep_where(&y.value().map(|y| y > T::ZERO || y.is_nan_()));
+}
+
+/// `1 - x²` as a product, because near 1 the square has lost the digits that the difference needs.
+fn one_minus_square<T: Float>(x: &Var<T>) -> Var<T> {
+    (1.0 - x) * (x + 1.0)
+}
+
+struct Neg;
+impl<T: Float> Op<T> for Neg {
+    fn name(&self) -> &'static str {
+        "neg"
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        Ok(Grads::one(dy.neg()))
+    }
+}
+
+/// A step function: its slope is zero wherever it has one.
+struct Step(&'static str);
+impl<T: Float> Op<T> for Step {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        Ok(Grads::one(Var::from(dy.value().zeros_like())))
+    }
+}
+
+/// Passes the gradient where a mask is true, and an exact zero elsewhere: `0 · inf` never arises.
+struct KeepWhere {
+    mask: Tensor<bool>,
+}
+impl<T: Float> Op<T> for KeepWhere {
+    fn name(&self) -> &'static str {
+        "keep_where"
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        Ok(Grads::one(dy.keep_where(&self.mask)))
+    }
+}
+
+/// The operand itself, at a place of its own on the tape.
+struct Alias;
+impl<T: Float> Op<T> for Alias {
+    fn name(&self) -> &'static str {
+        "alias"
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        Ok(Grads::one(dy.clone()))
+    }
+}
+
+impl<T: Float> Var<T> {
+    /// `-x`
+    pub fn neg(&self) -> Var<T> {
+        self.record1(self.value().neg(), |_| Neg)
+    }
+
+    /// -1, 0 or 1 by the sign of `x`; its gradient is zero.
+    pub fn sign(&self) -> Var<T> {
+        self.record1(self.value().sign(), |_| Step("sign"))
+    }
+
+    /// The largest integer that is not above `x`; its gradient is zero.
+    pub fn floor(&self) -> Var<T> {
+        self.record1(self.value().floor(), |_| Step("floor"))
+    }
+
+    /// The smallest integer that is not below `x`; its gradient is zero.
+    pub fn ceil(&self) -> Var<T> {
+        self.record1(self.value().ceil(), |_| Step("ceil"))
+    }
+
+    /// `x` without its fraction; its gradient is zero.
+    pub fn trunc(&self) -> Var<T> {
+        self.record1(self.value().trunc(), |_| Step("trunc"))
+    }
+
+    /// The nearest integer, and of two the even one; its gradient is zero.
+    pub fn round(&self) -> Var<T> {
+        self.record1(self.value().round(), |_| Step("round"))
+    }
+
+    /// Elements below `min` become `min`, those above `max` become `max`. The gradient passes between the bounds and
+    /// not at them, as in PyTorch.
+    pub fn clamp(&self, min: impl Into<Option<T>>, max: impl Into<Option<T>>) -> Var<T> {
+        let (min, max) = (min.into(), max.into());
+        let inside =
+            |x: T| min.is_none_or(|low| x > low) && max.is_none_or(|high| x < high) && !x.is_nan_();
+        self.record1(self.value().clamp(min, max), |_| KeepWhere {
+            mask: self.value().map(inside),
+        })
+    }
+
+    /// The elements where `mask`, of this shape, is true; zero elsewhere, also where the element is not finite.
+    pub fn keep_where(&self, mask: &Tensor<bool>) -> Var<T> {
+        let kept = mask.where_(self.value(), T::ZERO);
+        // The mask has the operand's shape: callers make it from a value of that shape.
+        let kept = kept.unwrap_or_else(|e| panic!("{e}"));
+        self.record1(kept, |_| KeepWhere { mask: mask.clone() })
+    }
+
+    /// The same value at a place of its own on the tape, for gradients that are to stop there.
+    pub fn alias(&self) -> Var<T> {
+        self.record1(self.value().clone(), |_| Alias)
+    }
+
+    /// `ln |Γ(x)|`
+    pub fn lgamma(&self) -> Var<T> {
+        self.record1(self.value().lgamma(), |_| Lgamma { x: self.save() })
+    }
+}
+
+struct Lgamma<T: Float> {
+    x: Saved<T>,
+}
+impl<T: Float> Op<T> for Lgamma<T> {
+    fn name(&self) -> &'static str {
+        "lgamma"
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        Ok(Grads::one(dy * self.x.on(dy).polygamma(0)))
+    }
+}
+
+/// The derivative of order `n + 1` of `ln Γ`.
+struct Polygamma<T: Float> {
+    n: u32,
+    x: Saved<T>,
+}
+impl<T: Float> Op<T> for Polygamma<T> {
+    fn name(&self) -> &'static str {
+        "polygamma"
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        Ok(Grads::one(dy * self.x.on(dy).polygamma(self.n + 1)))
+    }
+}
+
+impl<T: Float> Var<T> {
+    /// `Γ'(x) / Γ(x)`
+    pub fn digamma(&self) -> Var<T> {
+        self.polygamma(0)
+    }
+
+    /// The derivative of order `n + 1` of `ln Γ(x)`: digamma for 0, trigamma for 1.
+    pub fn polygamma(&self, n: u32) -> Var<T> {
+        let value = if n == 0 {
+            self.value().digamma()
+        } else {
+            self.value().map(move |x| T::of(polygamma(n, x.f64())))
+        };
+        self.record1(value, |_| Polygamma { n, x: self.save() })
+    }
+}
+
+/// `(-1)^(n+1) n! Σ 1 / (x + k)^(n+1)` for `n >= 1`: the first terms as they stand, the rest by its asymptotic series
+/// (Abramowitz and Stegun 6.4.11).
+fn polygamma(n: u32, x: f64) -> f64 {
+    /// `B_2k / (2k)!`
+    const TERMS: [f64; 8] = [
+        1.0 / 12.0,
+        -1.0 / 720.0,
+        1.0 / 30240.0,
+        -1.0 / 1209600.0,
+        1.0 / 47900160.0,
+        -691.0 / 1307674368000.0,
+        1.0 / 74724249600.0,
+        -3617.0 / 10670622842880000.0,
+    ];
+    if x == f64::NEG_INFINITY {
+        return f64::NAN;
+    }
+    if x <= 0.0 && x == x.floor() {
+        // Poles of even order have one sign on both sides.
+        return if n % 2 == 1 { f64::INFINITY } else { f64::NAN };
+    }
+    if x < -20.0 {
+        return reflected(n, x);
+    }
+    let s = f64::from(n) + 1.0;
+    let (mut sum, mut x) = (0.0, x);
+    while x < 20.0 {
+        sum += x.powi(-(n as i32 + 1));
+        x += 1.0;
+    }
+    // Σ_{k>=0} (x + k)^-s = x^(1-s)/(s-1) + x^-s/2 + Σ B_2k/(2k)! s(s+1)…(s+2k-2) x^(-s-2k+1)
+    let mut tail = x.powf(1.0 - s) / (s - 1.0) + 0.5 * x.powf(-s);
+    let (mut rising, mut power) = (s, x.powf(-s - 1.0));
+    for (k, term) in TERMS.iter().enumerate() {
+        tail += term * rising * power;
+        let m = s + 2.0 * k as f64 + 1.0;
+        rising *= m * (m + 1.0);
+        power /= x * x;
+    }
+    let factorial: f64 = (1..=n).map(f64::from).product();
+    let sign = if n % 2 == 1 { 1.0 } else { -1.0 };
+    sign * factorial * (sum + tail)
+}
+
+/// `polygamma` far to the left from its value at `1 - x`: `ψₙ(x) = (-1)ⁿ ψₙ(1 - x) - π dⁿ/dxⁿ cot πx`.
+fn reflected(n: u32, x: f64) -> f64 {
+    // A derivative of a polynomial P in c = cot πx is the polynomial -π (1 + c²) P'(c).
+    let mut p = vec![0.0, 1.0];
+    for _ in 0..n {
+        let mut next = vec![0.0; p.len() + 1];
+        for (k, a) in p.iter().enumerate().skip(1) {
+            let slope = -std::f64::consts::PI * k as f64 * a;
+            next[k - 1] += slope;
+            next[k + 1] += slope;
+        }
+        p = next;
+    }
+    let c = 1.0 / (std::f64::consts::PI * (x - x.round())).tan();
+    let cot = p.iter().rev().fold(0.0, |sum, a| sum * c + a);
+    let sign = if n.is_multiple_of(2) { 1.0 } else { -1.0 };
+    sign * polygamma(n, 1.0 - x) - std::f64::consts::PI * cot
+}

@@ -1,0 +1,170 @@
+use crate::elementwise::{self, Pointwise, broadcast_weight, same_shape};
+use autograd::tensor_core::kernel::Isa;
+use autograd::{Float, Result, Tensor, Var};
+
+options! {
+    /// Binary cross entropy of logits: the usual loss of yes-or-no predictions, one or many to a sample.
+    ///
+    /// # Formula
+    /// `l = w ((1 - t) · softplus(x) + p t · softplus(-x))` with `p = pos_weight`; `Mean` divides by the number of
+    /// elements, also with weights. Gradients: `w ((1 - t) σ(x) - p t σ(-x))`, and for the target
+    /// `w (p · softplus(-x) - softplus(x))`.
+    /// # Shape
+    /// `x` and `t` have one shape, any; so has the result with [`Reduction::None`](crate::Reduction::None), else it is
+    /// a scalar.
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if the shapes of input and target differ, or a weight does not broadcast to
+    /// them.
+    /// # Example
+    /// ```
+    /// use losses::prelude::*;
+    /// let x = Var::from(Tensor::from([100.0f32, -100.0]));
+    /// let t = Var::from(Tensor::from([1.0, 1.0]));
+    /// let loss = BinaryCrossEntropyWithLogits::new().reduction(Reduction::None).forward(&x, &t)?;
+    /// assert_eq!(loss.value()[[1]], 100.0);
+    /// # Ok::<(), losses::Error>(())
+    /// ```
+    /// # Reference
+    /// PyTorch, [`binary_cross_entropy_with_logits`](https://pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html).
+    /// # Differs from PyTorch
+    /// The gradient is a sum of two products that cannot cancel: there `σ(x) - t` is exactly 0 for a confident and right
+    /// prediction from `x = 17` on in `f32`, here it is `-4.1e-8`. At infinite logits value and gradient are the limits;
+    /// there they are NaN.
+    pub struct BinaryCrossEntropyWithLogits<T> {
+        /// A weight for each element, which broadcasts to the target's shape.
+        weight: Option<Tensor<T>> = None,
+        /// The weight of the positive targets, which broadcasts to the target's shape.
+        pos_weight: Option<Tensor<T>> = None,
+    }
+}
+
+impl<T: Float> BinaryCrossEntropyWithLogits<T> {
+    /// The loss of logits `x` and targets `t`.
+    ///
+    /// # Errors
+    /// See [`BinaryCrossEntropyWithLogits`].
+    pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
+        let op = <BceWithLogits as Pointwise<T, 3>>::NAME;
+        same_shape(op, "the target", t.shape(), x.shape())?;
+        let spread = |what, w: &Option<Tensor<T>>| -> Result<Option<Tensor<T>>> {
+            w.as_ref()
+                .map(|w| broadcast_weight(op, what, w, x.shape()))
+                .transpose()
+        };
+        let weight = spread("the weight", &self.weight)?;
+        let mean = x.numel() as f64;
+        match spread("the pos_weight", &self.pos_weight)? {
+            None => elementwise::run(BceWithLogits, [x, t], weight, self.reduction, mean),
+            Some(p) => elementwise::run(
+                BceWithLogits,
+                [x, t, &Var::from(p)],
+                weight,
+                self.reduction,
+                mean,
+            ),
+        }
+    }
+}
+
+/// [`BinaryCrossEntropyWithLogits`] with its defaults.
+///
+/// # Errors
+/// See [`BinaryCrossEntropyWithLogits`].
+pub fn binary_cross_entropy_with_logits<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
+    BinaryCrossEntropyWithLogits::new().forward(x, t)
+}
+
+#[derive(Clone)]
+struct BceWithLogits;
+
+/// `c · v`, and 0 where `c` is 0: at an infinite logit the label that does not hold costs nothing.
+#[inline(always)]
+fn part<T: Float>(c: T, v: T) -> T {
+    if c == T::ZERO { T::ZERO } else { c * v }
+}
+
+impl<T: Float> Pointwise<T, 3> for BceWithLogits {
+    const NAME: &'static str = "binary_cross_entropy_with_logits";
+    const COST: usize = 12;
+
+    #[inline(always)]
+    fn value<I: Isa>(&self, [x, t, p]: [T; 3]) -> T {
+        // softplus of x and of -x share their logarithm.
+        let log = (-x.abs_()).exp::<I>().log1p::<I>();
+        let zero = T::ZERO;
+        part(T::ONE - t, (if x < zero { zero } else { x }) + log)
+            + part(p * t, (if x > zero { zero } else { -x }) + log)
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, const K: usize>(&self, [x, t, p]: [T; 3]) -> T {
+        if K == 0 {
+            (T::ONE - t) * x.sigmoid::<I>() - p * t * (-x).sigmoid::<I>()
+        } else if K == 1 {
+            p * (-x).softplus::<I>() - x.softplus::<I>()
+        } else {
+            part(t, (-x).softplus::<I>())
+        }
+    }
+
+    fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
+        let (x, t, p) = (&v[0], &v[1], &v[2]);
+        let (no, yes) = (-t + 1.0, p.mul(t)?);
+        // Out of the graph, not only out of the sum: what costs nothing must not reach the slope of the other part as
+        // an infinity.
+        let counted = |c: &Var<T>, v: Var<T>| -> Result<Var<T>> {
+            let finite = v
+                .value()
+                .zip(c.value(), |v: T, c: T| c != T::ZERO || v.finite())?;
+            c.mul(v.keep_where(&finite))
+        };
+        counted(&no, x.softplus())?.add(counted(&yes, (-x).softplus())?)
+    }
+}
+
+impl<T: Float> Pointwise<T, 2> for BceWithLogits {
+    const NAME: &'static str = <Self as Pointwise<T, 3>>::NAME;
+    const COST: usize = <Self as Pointwise<T, 3>>::COST;
+
+    #[inline(always)]
+    fn value<I: Isa>(&self, [x, t]: [T; 2]) -> T {
+        Pointwise::<T, 3>::value::<I>(self, [x, t, T::ONE])
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, const K: usize>(&self, [x, t]: [T; 2]) -> T {
+        if K == 1 {
+            // softplus(-x) - softplus(x) = -x
+            return -x;
+        }
+        Pointwise::<T, 3>::slope::<I, K>(self, [x, t, T::ONE])
+    }
+
+    fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
+        let one = Var::from(v[0].value().ones_like());
+        Pointwise::<T, 3>::definition(self, &[v[0].clone(), v[1].clone(), one])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Case, Checked, check_loss};
+
+    struct Parity;
+    impl Checked for Parity {
+        const NAME: &'static str = "binary_cross_entropy_with_logits";
+        fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
+            BinaryCrossEntropyWithLogits::new()
+                .weight(case.tensor("weight"))
+                .pos_weight(case.tensor("pos_weight"))
+                .reduction(case.reduction())
+                .forward(&v[0], &v[1])
+        }
+    }
+
+    #[test]
+    fn checks() {
+        check_loss::<Parity>();
+    }
+}

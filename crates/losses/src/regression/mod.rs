@@ -1,0 +1,5 @@
+//! Losses of predicted values.
+
+mod mse;
+
+pub use mse::{MseLoss, mse_loss};

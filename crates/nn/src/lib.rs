@@ -1,0 +1,60 @@
+//! What it takes to train a small network: modules, optimizers, data sets, metrics and checkpoints.
+//!
+//! ```
+//! use nn::prelude::*;
+//! use rand::SeedableRng;
+//!
+//! let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
+//! let (train, test) = nn::data::iris()?.split(0.3, &mut rng)?;
+//! let scale = Standardize::fit(&train.x)?; // of the training part alone: the test part stays unseen
+//! let mut model = Sequential::mlp(&[4, 16, 3], ReLU, &mut rng)?;
+//! let mut optimizer = Adam::new(0.01);
+//!
+//! for _ in 0..40 {
+//!     for batch in train.batches(16, &mut rng)? {
+//!         let tape = Tape::new();
+//!         let logits = model.forward(&tape.input(scale.apply(&batch.x)?))?;
+//!         let grads = cross_entropy(&logits, &batch.y)?.backward()?;
+//!         drop(logits); // nothing looks at the parameters any more: the step below writes them in place
+//!         optimizer.step(&mut model, &grads)?;
+//!     }
+//! }
+//!
+//! let logits = model.forward(&Var::from(scale.apply(&test.x)?))?; // a constant: nothing is recorded
+//! assert!(accuracy(&logits.value().argmax(1)?, &test.y)? > 0.9);
+//! # Ok::<(), nn::Error>(())
+//! ```
+//!
+//! The modules in the order in which to read them: [`module`] is the trait that models implement; [`linear`],
+//! [`activation`] and [`sequential`] are models; [`optim`] changes their parameters; [`checkpoint`] keeps them in
+//! files; [`data`] loads and splits tables; [`metrics`] and [`history`] say how well it went.
+
+#![forbid(unsafe_code)]
+
+pub mod activation;
+pub mod checkpoint;
+pub mod data;
+pub mod history;
+pub mod linear;
+pub mod metrics;
+pub mod module;
+pub mod optim;
+pub mod sequential;
+
+pub use activation::Activation;
+pub use checkpoint::{load, save};
+pub use linear::Linear;
+pub use losses::{self, Error, Result, Tensor, Var, autograd, tensor_core};
+pub use module::Module;
+pub use sequential::Sequential;
+
+/// All that a training program needs: `use nn::prelude::*;`.
+pub mod prelude {
+    pub use crate::activation::Activation::{self, *};
+    pub use crate::data::{Dataset, Standardize};
+    pub use crate::history::{Epoch, History};
+    pub use crate::metrics::{ConfusionMatrix, accuracy};
+    pub use crate::optim::{Adam, AdamW, Optimizer, Sgd};
+    pub use crate::{Linear, Module, Sequential, load, save};
+    pub use losses::prelude::*;
+}

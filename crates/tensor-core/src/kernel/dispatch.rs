@@ -1,0 +1,86 @@
+//! Picks at run time the instruction set that a kernel runs on.
+
+use super::isa::{Fused, Isa, Portable};
+
+/// A loop to be compiled once for each instruction set.
+///
+/// `run` must be `#[inline(always)]`, and so must all that it calls in its loop: only what is inlined into the
+/// functions below is compiled for their instruction sets.
+///
+/// ```
+/// use tensor_core::kernel::{Isa, Kernel, Math, dispatch};
+/// struct Exp<'a>(&'a mut [f32]);
+/// impl Kernel for Exp<'_> {
+///     type Out = ();
+///     #[inline(always)]
+///     fn run<I: Isa>(self) {
+///         for x in self.0 {
+///             *x = Math::exp::<I>(*x);
+///         }
+///     }
+/// }
+/// let mut x = [0.0, 1.0];
+/// dispatch(Exp(&mut x));
+/// assert_eq!(x, [1.0, std::f32::consts::E]);
+/// ```
+pub trait Kernel {
+    /// What the loop returns.
+    type Out;
+    /// The loop.
+    fn run<I: Isa>(self) -> Self::Out;
+}
+
+/// Runs `kernel` with the widest vectors that this machine has.
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+        {
+            // SAFETY: the condition above found every feature that `run_avx512` is compiled for.
+            return unsafe { run_avx512(kernel) };
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the condition above found both features that `run_avx2` is compiled for.
+            return unsafe { run_avx2(kernel) };
+        }
+        kernel.run::<Portable>()
+    }
+    // NEON and its fused multiply-add belong to the baseline of 64-bit Arm.
+    #[cfg(target_arch = "aarch64")]
+    return kernel.run::<Fused>();
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    kernel.run::<Portable>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
+    kernel.run::<Fused>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn run_avx2<K: Kernel>(kernel: K) -> K::Out {
+    kernel.run::<Fused>()
+}
+
+/// Every path that this machine can run, by name, for tests that hold them against each other.
+pub fn each_path<K: Kernel>(kernel: impl Fn() -> K) -> Vec<(&'static str, K::Out)> {
+    let mut results = vec![
+        ("portable", kernel().run::<Portable>()),
+        ("picked", dispatch(kernel())),
+    ];
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        // SAFETY: the line above found both features that `run_avx2` is compiled for.
+        results.push(("avx2", unsafe { run_avx2(kernel()) }));
+    }
+    results.shrink_to_fit();
+    results
+}

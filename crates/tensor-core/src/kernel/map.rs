@@ -1,0 +1,157 @@
+//! Element-by-element loops over one, two or three operands.
+
+use super::dispatch::{Kernel, dispatch};
+use super::isa::Isa;
+use super::par;
+use super::source::Source;
+
+/// A function of one element.
+pub trait Unary<A, O>: Copy + Send + Sync {
+    /// How many additions one call is worth, to decide when threads pay.
+    const COST: usize = 1;
+    /// The function; `#[inline(always)]`.
+    fn at<I: Isa>(self, a: A) -> O;
+}
+
+/// A function of two elements.
+pub trait Binary<A, B, O>: Copy + Send + Sync {
+    /// How many additions one call is worth, to decide when threads pay.
+    const COST: usize = 1;
+    /// The function; `#[inline(always)]`.
+    fn at<I: Isa>(self, a: A, b: B) -> O;
+}
+
+/// A function of three elements.
+pub trait Ternary<A, B, C, O>: Copy + Send + Sync {
+    /// How many additions one call is worth, to decide when threads pay.
+    const COST: usize = 1;
+    /// The function; `#[inline(always)]`.
+    fn at<I: Isa>(self, a: A, b: B, c: C) -> O;
+}
+
+struct Map1<'a, A, O, F>(F, &'a [A], &'a mut [O]);
+
+impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Map1(f, a, out) = self;
+        for (o, &a) in out.iter_mut().zip(a) {
+            *o = f.at::<I>(a);
+        }
+    }
+}
+
+struct Map2<'a, A, B, O, F>(F, &'a [A], &'a [B], &'a mut [O]);
+
+impl<A: Copy, B: Copy, O, F: Binary<A, B, O>> Kernel for Map2<'_, A, B, O, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Map2(f, a, b, out) = self;
+        for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *o = f.at::<I>(a, b);
+        }
+    }
+}
+
+struct Map3<'a, A, B, C, O, F>(F, &'a [A], &'a [B], &'a [C], &'a mut [O]);
+
+impl<A: Copy, B: Copy, C: Copy, O, F: Ternary<A, B, C, O>> Kernel for Map3<'_, A, B, C, O, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Map3(f, a, b, c, out) = self;
+        for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
+            *o = f.at::<I>(a, b, c);
+        }
+    }
+}
+
+/// `out[i] = f(a[i])`
+pub fn map1<A, O, F>(f: F, a: &Source<'_, A>, out: &mut [O])
+where
+    A: Copy + Send + Sync,
+    O: Send,
+    F: Unary<A, O>,
+{
+    par::split(out, 1, F::COST, |start, out| {
+        let mut stage = Vec::new();
+        blocks(
+            start,
+            out,
+            &|at, len| a.block_len(at, len),
+            &mut |at, out| {
+                dispatch(Map1(f, a.block(at, out.len(), &mut stage), out));
+            },
+        );
+    });
+}
+
+/// `out[i] = f(a[i], b[i])`
+pub fn map2<A, B, O, F>(f: F, a: &Source<'_, A>, b: &Source<'_, B>, out: &mut [O])
+where
+    A: Copy + Send + Sync,
+    B: Copy + Send + Sync,
+    O: Send,
+    F: Binary<A, B, O>,
+{
+    par::split(out, 1, F::COST, |start, out| {
+        let (mut stage_a, mut stage_b) = (Vec::new(), Vec::new());
+        blocks(
+            start,
+            out,
+            &|at, len| b.block_len(at, a.block_len(at, len)),
+            &mut |at, out| {
+                let n = out.len();
+                dispatch(Map2(
+                    f,
+                    a.block(at, n, &mut stage_a),
+                    b.block(at, n, &mut stage_b),
+                    out,
+                ));
+            },
+        );
+    });
+}
+
+/// `out[i] = f(a[i], b[i], c[i])`
+pub fn map3<A, B, C, O, F>(
+    f: F,
+    a: &Source<'_, A>,
+    b: &Source<'_, B>,
+    c: &Source<'_, C>,
+    out: &mut [O],
+) where
+    A: Copy + Send + Sync,
+    B: Copy + Send + Sync,
+    C: Copy + Send + Sync,
+    O: Send,
+    F: Ternary<A, B, C, O>,
+{
+    par::split(out, 1, F::COST, |start, out| {
+        let (mut stage_a, mut stage_b, mut stage_c) = (Vec::new(), Vec::new(), Vec::new());
+        let len_at = |at, len| c.block_len(at, b.block_len(at, a.block_len(at, len)));
+        blocks(start, out, &len_at, &mut |at, out| {
+            let n = out.len();
+            let (a, b) = (a.block(at, n, &mut stage_a), b.block(at, n, &mut stage_b));
+            dispatch(Map3(f, a, b, c.block(at, n, &mut stage_c), out));
+        });
+    });
+}
+
+/// Calls `f(position, block)` for consecutive blocks of `out`, whose first element has position `start`.
+fn blocks<O>(
+    start: usize,
+    out: &mut [O],
+    len_at: &dyn Fn(usize, usize) -> usize,
+    f: &mut dyn FnMut(usize, &mut [O]),
+) {
+    let (mut at, mut out) = (start, out);
+    while !out.is_empty() {
+        let (now, later) = out.split_at_mut(len_at(at, out.len()));
+        f(at, now);
+        at += now.len();
+        out = later;
+    }
+}

@@ -1,0 +1,81 @@
+//! The exponential and the functions made of it. Each is one straight line of arithmetic and selections.
+use super::Isa;
+use super::real::{Real, horner};
+
+/// Limits `x` to the range and lets NaN through, since a comparison with NaN is false.
+#[inline(always)]
+fn clamp<T: Real>(x: T, (lo, hi): (T, T)) -> T {
+    let x = if x < lo { lo } else { x };
+    if x > hi { hi } else { x }
+}
+
+/// `(p, shifted)` with `e^x = 2^n (1 + p)`, `|p| < 0.42`, where `shifted` is `n + MAGIC`.
+#[inline(always)]
+fn reduce<I: Isa, T: Real>(x: T) -> (T, T) {
+    let shifted = x.mul_add_::<I>(T::LOG2_E, T::MAGIC);
+    let n = shifted - T::MAGIC;
+    // The first difference is exact; the second rounds, and `lost` recovers what it dropped.
+    let high = n.mul_add_::<I>(-T::LN_2_HI, x);
+    let r = n.mul_add_::<I>(-T::LN_2_LO, high);
+    let lost = n.mul_add_::<I>(-T::LN_2_LO, high - r);
+    let tail = (r * r).mul_add_::<I>(horner::<I, T>(r, T::EXP), lost);
+    (r + tail, shifted)
+}
+
+/// `y 2^n`: the first product is exact, the second rounds once even to a denormal.
+#[inline(always)]
+fn scale<T: Real>(y: T, shifted: T) -> T {
+    let (a, b) = T::powers_of_two(shifted);
+    y * a * b
+}
+
+#[inline(always)]
+pub(super) fn exp<I: Isa, T: Real>(x: T) -> T {
+    let x = clamp(x, T::EXP_RANGE);
+    // As `reduce`, less the recovery: beside 1, the rounding of `r` is small.
+    let shifted = x.mul_add_::<I>(T::LOG2_E, T::MAGIC);
+    let n = shifted - T::MAGIC;
+    let r = n.mul_add_::<I>(-T::LN_2_LO, n.mul_add_::<I>(-T::LN_2_HI, x));
+    let tail = (r * r).mul_add_::<I>(horner::<I, T>(r, T::EXP), r);
+    scale(T::of(1.0) + tail, shifted)
+}
+
+#[inline(always)]
+pub(super) fn exp2<I: Isa, T: Real>(x: T) -> T {
+    let x = clamp(x, T::EXP2_RANGE);
+    let shifted = x + T::MAGIC;
+    let r = x - (shifted - T::MAGIC);
+    let curve = r * r * horner::<I, T>(r, T::EXP2);
+    scale(T::of(1.0) + r.mul_add_::<I>(T::LN_2, curve), shifted)
+}
+
+#[inline(always)]
+pub(super) fn expm1<I: Isa, T: Real>(x: T) -> T {
+    let (p, shifted) = reduce::<I, T>(clamp(x, (T::EXPM1_MIN, T::EXP_RANGE.1)));
+    // Half of 2^n stays finite where the result does; 2^n p is exact, so that only the sum rounds.
+    let half = T::power_of_two(shifted - T::of(1.0));
+    let y = T::of(2.0) * half.mul_add_::<I>(p, half - T::of(0.5));
+    if x.abs_() < T::TINY { x } else { y }
+}
+
+#[inline(always)]
+pub(super) fn tanh<I: Isa, T: Real>(x: T) -> T {
+    let a = x.abs_();
+    let square = a * a;
+    let small = (a * square).mul_add_::<I>(horner::<I, T>(square, T::TANH), a);
+    // tanh a = 1 - 2/(e^2a + 1): from 0.55 on, the subtrahend is at most half, and so are its errors.
+    let limited = if a > T::TANH_MAX { T::TANH_MAX } else { a };
+    let (p, shifted) = reduce::<I, T>(limited + limited);
+    let power = T::power_of_two(shifted);
+    let large = T::of(1.0) - T::of(2.0) / (power.mul_add_::<I>(p, power) + T::of(1.0));
+    let y = if a < T::of(0.55) { small } else { large };
+    y.copysign_(x)
+}
+
+#[inline(always)]
+pub(super) fn sigmoid<I: Isa, T: Real>(x: T) -> T {
+    // From e^-|x|, which cannot overflow: 1/(1+z) on the right, z/(1+z) on the left.
+    let z = exp::<I, T>(-x.abs_());
+    let numerator = if x < T::of(0.0) { z } else { T::of(1.0) };
+    numerator / (T::of(1.0) + z)
+}

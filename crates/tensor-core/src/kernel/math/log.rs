@@ -1,0 +1,78 @@
+//! The logarithms. Each is one straight line of arithmetic and selections.
+use super::Isa;
+use super::exp::exp;
+use super::real::{Base, Real};
+
+/// `e ln 2 + ln(1 + f)`: the product with the short part of `ln 2` is exact, and small terms add up first.
+#[inline(always)]
+fn join<I: Isa, T: Real>(e: T, f: T) -> T {
+    let low = e.mul_add_::<I>(T::LN_2_LO, T::ln_1p_tail::<I>(f));
+    e.mul_add_::<I>(T::LN_2_HI, f + low)
+}
+
+/// `(e, f)` with `x = 2^e (1 + f)`, for denormals too.
+#[inline(always)]
+fn split<T: Real>(x: T) -> (T, T) {
+    let denormal = x < T::MIN_POSITIVE;
+    let (e, m, _) = if denormal { x * T::DENORMAL_SCALE.0 } else { x }.split();
+    let e = e - if denormal {
+        T::DENORMAL_SCALE.1
+    } else {
+        T::of(0.0)
+    };
+    (e, m - T::of(1.0))
+}
+
+/// Puts the logarithm's values at 0, below 0, at ∞ and at NaN in place of `y`.
+#[inline(always)]
+fn edges<T: Real>(x: T, y: T) -> T {
+    let y = if x < T::INFINITY { y } else { x };
+    let y = if x == T::of(0.0) { -T::INFINITY } else { y };
+    if x < T::of(0.0) { T::NAN } else { y }
+}
+
+#[inline(always)]
+pub(super) fn ln<I: Isa, T: Real>(x: T) -> T {
+    let (e, f) = split(x);
+    edges(x, join::<I, T>(e, f))
+}
+
+/// The logarithm to another base: a product after the fact would round twice more.
+#[inline(always)]
+pub(super) fn log<I: Isa, T: Real>(x: T, base: Base<T>) -> T {
+    let (e, f) = split(x);
+    let low = e.mul_add_::<I>(base.step_lo, f * base.unit_lo);
+    let low = T::ln_1p_tail::<I>(f).mul_add_::<I>(base.unit, low);
+    let fraction = f.mul_add_::<I>(base.unit, low);
+    edges(x, e.mul_add_::<I>(base.step_hi, fraction))
+}
+
+#[inline(always)]
+pub(super) fn log1p<I: Isa, T: Real>(x: T) -> T {
+    // With e from the rounded 1 + x, f = x/2^e + (1/2^e - 1) rounds once, and not at all for e = 0:
+    // the bits that 1 + x lost need no correction. The power carries a 4, as 2^-e may be denormal.
+    let (e, _, power) = (T::of(1.0) + x).split();
+    let quarter = T::of(0.25);
+    let f = (x * quarter).mul_add_::<I>(power, quarter * power - T::of(1.0));
+    let y = join::<I, T>(e, f);
+    let y = if x < T::INFINITY { y } else { x };
+    let y = if x.abs_() < T::TINY { x } else { y };
+    let y = if x == T::of(-1.0) { -T::INFINITY } else { y };
+    if x < T::of(-1.0) { T::NAN } else { y }
+}
+
+#[inline(always)]
+pub(super) fn softplus<I: Isa, T: Real>(x: T) -> T {
+    // max(x, 0) + ln(1 + z) with z = e^-|x| in [0, 1], where 1 + f is 1 + z or half of it.
+    let z = exp::<I, T>(-x.abs_());
+    // `√2 - 1` divides the two, so that f stays where the polynomial holds.
+    let upper = z > T::of(0.414_213_56);
+    let f = if upper {
+        T::of(0.5) * z - T::of(0.5)
+    } else {
+        z
+    };
+    let e = if upper { T::of(1.0) } else { T::of(0.0) };
+    let positive = if x > T::of(0.0) { x } else { T::of(0.0) };
+    positive + join::<I, T>(e, f)
+}

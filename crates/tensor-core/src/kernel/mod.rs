@@ -1,0 +1,25 @@
+//! The inner loops, and the only folder of the workspace with `unsafe` code.
+//!
+//! Its rules:
+//! - Every function here that another module may call is safe and takes slices.
+//! - `unsafe` stands in two files: `dispatch.rs` calls a function compiled for an instruction set that was found at
+//!   run time; `gemm.rs` gives pointers and strides to the matrix product. Each block says why it is sound.
+//! - A kernel is branch-free scalar code, generic over [`Isa`], inlined into one function per
+//!   instruction set, where the compiler makes vector code of it.
+//! - Threads split work into fixed chunks, so results do not depend on their number.
+
+pub mod dispatch;
+pub mod gemm;
+pub mod isa;
+pub mod map;
+pub mod math;
+pub mod par;
+pub mod pool;
+pub mod reduce;
+pub mod rows;
+pub mod softmax;
+pub mod source;
+
+pub use dispatch::{Kernel, dispatch};
+pub use isa::{Fused, Isa, Portable};
+pub use math::Math;

@@ -1,0 +1,94 @@
+//! Work split over threads in fixed chunks; small work stays on the calling thread and touches no lock.
+//!
+//! The thread pool is entered in one place, which knows neither the element type nor the work: were it generic, every
+//! operation would be compiled together with its own copy of the pool's machinery.
+
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+/// Work below this many element-operations runs on the calling thread: waking a thread costs about as much as
+/// twenty thousand additions.
+pub const GRAIN: usize = 1 << 15;
+
+/// Calls `f(0)` to `f(n - 1)`, on all threads of the current pool.
+fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
+    (0..n).into_par_iter().with_max_len(1).for_each(f);
+}
+
+/// Calls `f(i, part)` for each part, on all threads.
+fn for_each_part<P: Send>(parts: Vec<P>, f: &(dyn Fn(usize, P) + Sync)) {
+    let parts: Vec<Mutex<Option<P>>> = parts
+        .into_iter()
+        .map(|part| Mutex::new(Some(part)))
+        .collect();
+    for_each(parts.len(), &|i| {
+        // Each part is taken once, so no thread ever waits for another here.
+        let part = parts[i]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(part) = part {
+            f(i, part);
+        }
+    });
+}
+
+/// The results of `f(i)` for each `i` of `range`, in order, computed on all threads.
+pub fn each<R: Send>(range: Range<usize>, f: &(dyn Fn(usize) -> R + Sync)) -> Vec<R> {
+    let mut results: Vec<Option<R>> = range.clone().map(|_| None).collect();
+    for_each_part(results.iter_mut().collect(), &|i, result| {
+        *result = Some(f(range.start + i))
+    });
+    results.into_iter().flatten().collect()
+}
+
+/// Calls `f(first_item, chunk)` on chunks of `out`, in parallel where `cost` (element-operations for each item of
+/// `width` elements of `out`) times the number of items is large.
+///
+/// The chunks are of fixed size, whatever the number of threads.
+pub fn split<O: Send>(
+    out: &mut [O],
+    width: usize,
+    cost: usize,
+    f: impl Fn(usize, &mut [O]) + Sync,
+) {
+    let items = out.len() / width.max(1);
+    let per_chunk = (GRAIN / cost.max(1)).max(1);
+    if items <= per_chunk {
+        return f(0, out);
+    }
+    for_each_part(out.chunks_mut(per_chunk * width).collect(), &|i, chunk| {
+        f(i * per_chunk, chunk)
+    });
+}
+
+/// As [`split`], over two outputs with `width_a` and `width_b` elements for each item.
+pub fn split2<A: Send, B: Send>(
+    (a, width_a): (&mut [A], usize),
+    (b, width_b): (&mut [B], usize),
+    cost: usize,
+    f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+) {
+    let items = a.len() / width_a.max(1);
+    let per_chunk = (GRAIN / cost.max(1)).max(1);
+    if items <= per_chunk {
+        return f(0, a, b);
+    }
+    let parts = a
+        .chunks_mut(per_chunk * width_a)
+        .zip(b.chunks_mut(per_chunk * width_b))
+        .collect();
+    for_each_part(parts, &|i, (a, b)| f(i * per_chunk, a, b));
+}
+
+/// `f(start..end)` for fixed chunks of `0..items`, the results in order.
+pub fn collect<R: Send>(items: usize, cost: usize, f: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
+    let per_chunk = (GRAIN / cost.max(1)).max(1);
+    if items <= per_chunk {
+        return vec![f(0..items)];
+    }
+    each(0..items.div_ceil(per_chunk), &|i| {
+        f(i * per_chunk..((i + 1) * per_chunk).min(items))
+    })
+}

@@ -1,0 +1,194 @@
+//! Buffers that are used again: the first touch of fresh memory costs more than the arithmetic done in it.
+//!
+//! A large buffer that is dropped waits on a shelf of its size class, up to [`limit`] bytes over all types, and the
+//! next tensor of that class takes it without zeroing it. Small buffers go to the system's allocator, which is fast
+//! for them, and touch no lock.
+
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::layout::checked_numel;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Buffers below this many bytes are not kept: the system's allocator serves them from its own lists.
+const SMALL: usize = 1 << 15;
+
+static LIMIT: AtomicUsize = AtomicUsize::new(2 << 30);
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static FETCHED: AtomicUsize = AtomicUsize::new(0);
+static REUSED: AtomicUsize = AtomicUsize::new(0);
+
+/// What the pool has done since the program began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Bytes that wait to be used again.
+    pub held_bytes: usize,
+    /// Large buffers that were fetched from the system.
+    pub fetched: usize,
+    /// Large buffers that were used again.
+    pub reused: usize,
+}
+
+/// Counts of the pool, over all element types.
+pub fn stats() -> PoolStats {
+    PoolStats {
+        held_bytes: HELD.load(Ordering::Relaxed),
+        fetched: FETCHED.load(Ordering::Relaxed),
+        reused: REUSED.load(Ordering::Relaxed),
+    }
+}
+
+/// The number of bytes that may wait to be used again; 2 GiB unless set.
+pub fn limit() -> usize {
+    LIMIT.load(Ordering::Relaxed)
+}
+
+/// Sets [`limit`]; 0 turns the pool off. Buffers already held stay until [`clear`].
+pub fn set_limit(bytes: usize) {
+    LIMIT.store(bytes, Ordering::Relaxed);
+}
+
+/// Gives all waiting buffers back to the system.
+pub fn clear() {
+    f32::pool().empty();
+    f64::pool().empty();
+    i64::pool().empty();
+    bool::pool().empty();
+}
+
+/// The waiting buffers of one element type, by their length.
+pub struct Pool<T> {
+    shelves: Mutex<BTreeMap<usize, Vec<Vec<T>>>>,
+}
+
+impl<T> Pool<T> {
+    pub(crate) const fn new() -> Self {
+        Pool {
+            shelves: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    fn take(&self, len: usize) -> Option<Vec<T>> {
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let data = shelves.get_mut(&len)?.pop()?;
+        HELD.fetch_sub(size_of_val(&data[..]), Ordering::Relaxed);
+        Some(data)
+    }
+
+    fn give(&self, data: Vec<T>) {
+        let bytes = size_of_val(&data[..]);
+        if bytes > limit() {
+            return;
+        }
+        if HELD.load(Ordering::Relaxed) + bytes > limit() {
+            // Sizes have changed: what waits is of no use to the work at hand.
+            self.empty();
+            if HELD.load(Ordering::Relaxed) + bytes > limit() {
+                return;
+            }
+        }
+        HELD.fetch_add(bytes, Ordering::Relaxed);
+        self.shelves
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(data.len())
+            .or_default()
+            .push(data);
+    }
+
+    fn empty(&self) {
+        let shelves =
+            std::mem::take(&mut *self.shelves.lock().unwrap_or_else(PoisonError::into_inner));
+        let bytes: usize = shelves
+            .values()
+            .flatten()
+            .map(|data| size_of_val(&data[..]))
+            .sum();
+        HELD.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A length at which a buffer may be used for many: eight classes to each power of two, so at most an eighth is idle.
+fn size_class(n: usize) -> usize {
+    let step = 1usize << n.max(8).ilog2().saturating_sub(3);
+    n.next_multiple_of(step)
+}
+
+/// The memory of tensors; on drop a large one goes back to its pool.
+#[derive(Debug)]
+pub struct Buffer<T: Element> {
+    data: Vec<T>,
+}
+
+impl<T: Element> Buffer<T> {
+    /// At least the elements of `shape`, with values left over from earlier use: the caller overwrites them all.
+    pub(crate) fn stale(op: &'static str, shape: &[usize]) -> Result<Self> {
+        let n = checked_numel(shape).ok_or_else(|| Error::size(op, shape))?;
+        if n * size_of::<T>() < SMALL {
+            return Ok(Buffer {
+                data: vec![T::ZERO; n],
+            });
+        }
+        let len = size_class(n);
+        if let Some(data) = T::pool().take(len) {
+            REUSED.fetch_add(1, Ordering::Relaxed);
+            return Ok(Buffer { data });
+        }
+        Self::fresh(op, shape, len)
+    }
+
+    /// At least as many zeros as `shape` has elements.
+    pub(crate) fn zeros(op: &'static str, shape: &[usize]) -> Result<Self> {
+        let n = checked_numel(shape).ok_or_else(|| Error::size(op, shape))?;
+        if n * size_of::<T>() < SMALL {
+            return Ok(Buffer {
+                data: vec![T::ZERO; n],
+            });
+        }
+        let len = size_class(n);
+        match T::pool().take(len) {
+            Some(mut data) => {
+                REUSED.fetch_add(1, Ordering::Relaxed);
+                data.fill(T::ZERO);
+                Ok(Buffer { data })
+            }
+            None => Self::fresh(op, shape, len),
+        }
+    }
+
+    fn fresh(op: &'static str, shape: &[usize], len: usize) -> Result<Self> {
+        // Asks whether the memory can be had before asking for it zeroed, which aborts where it cannot.
+        Vec::<T>::new()
+            .try_reserve_exact(len)
+            .map_err(|_| Error::size(op, shape))?;
+        FETCHED.fetch_add(1, Ordering::Relaxed);
+        Ok(Buffer {
+            data: vec![T::ZERO; len],
+        })
+    }
+
+    pub(crate) fn from_vec(data: Vec<T>) -> Self {
+        Buffer { data }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[T] {
+        &self.data
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+}
+
+impl<T: Element> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        let data = std::mem::take(&mut self.data);
+        if size_of_val(&data[..]) >= SMALL
+            && data.len() == size_class(data.len())
+            && data.capacity() == data.len()
+        {
+            T::pool().give(data);
+        }
+    }
+}

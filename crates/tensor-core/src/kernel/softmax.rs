@@ -1,0 +1,157 @@
+//! The row loops of softmax and its kin, for the tensor operations and for fused losses.
+//!
+//! A row of ten classes is all remainder, so the last elements of a row are padded to a full vector: every row runs
+//! through the same wide code.
+
+use super::isa::Isa;
+use crate::element::Float;
+
+/// Elements taken at a time: one AVX-512 vector of `f32`.
+pub const WIDTH: usize = 16;
+
+/// Calls `f(first_index, elements)` for the row in groups of [`WIDTH`], the last one padded with `pad`.
+#[inline(always)]
+pub fn groups<T: Copy>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; WIDTH])) {
+    let (whole, rest) = x.as_chunks::<WIDTH>();
+    for (i, group) in whole.iter().enumerate() {
+        f(i * WIDTH, group);
+    }
+    if !rest.is_empty() {
+        let mut group = [pad; WIDTH];
+        for (g, &v) in group.iter_mut().zip(rest) {
+            *g = v;
+        }
+        f(whole.len() * WIDTH, &group);
+    }
+}
+
+/// The largest element of a row without NaN; `-inf` for an empty row.
+#[inline(always)]
+pub fn max<T: Float>(x: &[T]) -> T {
+    let mut lanes = [T::LOWEST; WIDTH];
+    groups(x, T::LOWEST, |_, group| {
+        for (m, &v) in lanes.iter_mut().zip(group) {
+            *m = if *m > v { *m } else { v };
+        }
+    });
+    let mut n = WIDTH;
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            lanes[i] = if lanes[i] > lanes[i + n] {
+                lanes[i]
+            } else {
+                lanes[i + n]
+            };
+        }
+    }
+    lanes[0]
+}
+
+/// What a row's exponentials add up to, in parts that lose nothing: `Σ e^x = e^max · (1 + rest)`.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSum<T> {
+    /// The largest element.
+    pub max: T,
+    /// `Σ e^(x - max)` over all elements but one that is the largest.
+    pub rest: f64,
+}
+
+impl<T: Float> LogSum<T> {
+    /// Of a row. The largest element's own 1 is never added, so that a confident row keeps its small sum.
+    #[inline(always)]
+    pub fn of<I: Isa>(x: &[T]) -> Self {
+        let max = max(x);
+        if !max.finite() {
+            // All `-inf`, or some `+inf`; a NaN elsewhere in the row makes the sum NaN below.
+            let nan = x.iter().any(|v| v.is_nan_());
+            return LogSum {
+                max,
+                rest: if nan { f64::NAN } else { 0.0 },
+            };
+        }
+        let mut sums = [0.0f64; WIDTH];
+        let mut ties = [T::ZERO; WIDTH];
+        groups(x, T::LOWEST, |_, group| {
+            for i in 0..WIDTH {
+                let e = (group[i] - max).exp::<I>();
+                let top = group[i] == max;
+                sums[i] += if top { T::ZERO } else { e }.f64();
+                ties[i] = ties[i] + if top { T::ONE } else { T::ZERO };
+            }
+        });
+        let ties: T = ties.iter().fold(T::ZERO, |a, &b| a + b);
+        LogSum {
+            max,
+            rest: sum_lanes(&mut sums) + (ties.f64() - 1.0),
+        }
+    }
+
+    /// `ln Σ e^x`
+    #[inline(always)]
+    pub fn value(self) -> f64 {
+        // An infinite maximum with the 0 above stays as it is.
+        self.max.f64() + self.rest.ln_1p()
+    }
+}
+
+/// Lane sums added up in a tree.
+#[inline(always)]
+pub fn sum_lanes(lanes: &mut [f64; WIDTH]) -> f64 {
+    let mut n = WIDTH;
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            lanes[i] += lanes[i + n];
+        }
+    }
+    lanes[0]
+}
+
+/// `out = softmax(x)`; NaN where the largest element is infinite, as in PyTorch.
+#[inline(always)]
+pub fn softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
+    let sum = LogSum::of::<I>(x);
+    let scale = if sum.max.finite() {
+        T::of(1.0 / (1.0 + sum.rest))
+    } else {
+        T::NAN
+    };
+    for (o, &v) in out.iter_mut().zip(x) {
+        *o = (v - sum.max).exp::<I>() * scale;
+    }
+}
+
+/// `out = ln softmax(x)`; NaN where the largest element is infinite, as in PyTorch.
+#[inline(always)]
+pub fn log_softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
+    let sum = LogSum::of::<I>(x);
+    let shift = if sum.max.finite() {
+        T::of(sum.rest.ln_1p())
+    } else {
+        T::NAN
+    };
+    for (o, &v) in out.iter_mut().zip(x) {
+        *o = (v - sum.max) - shift;
+    }
+}
+
+/// `dx = y (dy - Σ dy y)`: backward of softmax from its result.
+#[inline(always)]
+pub fn softmax_backward_row<T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
+    let dot: f64 = y.iter().zip(dy).map(|(y, d)| y.f64() * d.f64()).sum();
+    let dot = T::of(dot);
+    for ((o, &y), &d) in dx.iter_mut().zip(y).zip(dy) {
+        *o = y * (d - dot);
+    }
+}
+
+/// `dx = dy - e^y Σ dy`: backward of log-softmax from its result.
+#[inline(always)]
+pub fn log_softmax_backward_row<I: Isa, T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
+    let sum: f64 = dy.iter().map(|d| d.f64()).sum();
+    let sum = T::of(sum);
+    for ((o, &y), &d) in dx.iter_mut().zip(y).zip(dy) {
+        *o = d - y.exp::<I>() * sum;
+    }
+}

@@ -1,0 +1,53 @@
+//! Tensors on the CPU: strided, copy-on-write, with kernels that run at the speed of the machine's vectors and
+//! reductions that give the same bits on any number of threads.
+//!
+//! ```
+//! use tensor_core::{Tensor, keepdim};
+//!
+//! let x = Tensor::from([[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+//! let centred = &x - x.mean(keepdim(1))?; // broadcasts as in NumPy
+//! assert_eq!(centred.to_vec(), [-1.0, 0.0, 1.0, -1.0, 0.0, 1.0]);
+//! let gram = x.matmul(&x.t())?; // the transpose is a view
+//! assert_eq!(gram[[0, 1]], 32.0);
+//! # Ok::<(), tensor_core::Error>(())
+//! ```
+//!
+//! The modules in the order in which to read them: [`error`], [`element`], [`shape`] and [`layout`] are what a tensor
+//! is made of; [`tensor`] is the thing itself; `view`, `create` and `random` make tensors; `map`, `arith`,
+//! `activation`, `reduce`, `norm`, [`rows`], `scan`, `sort`, `index`, `place`, [`tiles`], `matmul` and [`product`]
+//! compute; `display` prints; [`kernel`] holds their inner loops.
+
+mod activation;
+mod arith;
+mod close;
+mod create;
+mod display;
+pub mod element;
+pub mod error;
+mod index;
+pub mod kernel;
+pub mod layout;
+mod map;
+mod matmul;
+mod norm;
+mod ops;
+mod place;
+pub mod product;
+mod random;
+mod reduce;
+pub mod rows;
+mod scan;
+pub mod shape;
+mod sort;
+pub mod tensor;
+pub mod tiles;
+mod view;
+
+pub use display::Print;
+pub use element::{DType, Element, Float, Number};
+pub use error::{Dims, Error, Result, TapeProblem};
+pub use kernel::pool;
+pub use layout::{Layout, unravel};
+pub use map::{Operand, Opnd, Scalar};
+pub use shape::{Axes, Int, IntoShape, keepdim};
+pub use tensor::Tensor;

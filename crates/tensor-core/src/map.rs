@@ -1,0 +1,336 @@
+//! Element-by-element operations on tensors: layouts are brought together here, the loops are in
+//! [`kernel::map`](crate::kernel::map).
+
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::kernel::isa::Isa;
+use crate::kernel::map::{Binary, Ternary, Unary, map1, map2, map3};
+use crate::kernel::pool::Buffer;
+use crate::layout::{Layout, broadcast};
+use crate::tensor::Tensor;
+use smallvec::SmallVec;
+
+/// A plain number, which an operation takes in place of a tensor.
+pub trait Scalar: Copy {
+    /// The number as an element of type `T`; a float is rounded, but is no integer unless it has no fraction.
+    fn element<T: Element>(self, op: &'static str) -> Result<T>;
+}
+
+macro_rules! scalars {
+    ($($t:ty => |$v:ident| $from:expr, $back:expr;)*) => { $(impl Scalar for $t {
+        #[inline]
+        fn element<T: Element>(self, op: &'static str) -> Result<T> {
+            let $v = self;
+            let value: T = $from;
+            let fits: bool = $back(value);
+            let fail = || Error::Convert { op, value: self.to_string(), dtype: T::DTYPE.name() };
+            if fits { Ok(value) } else { Err(fail()) }
+        }
+    })* };
+}
+use crate::element::DType::{Bool, F32, F64, I64};
+scalars! {
+    f32 => |v| T::from_f64(v as f64), |t: T| matches!(T::DTYPE, F32 | F64) || is_value(v as f64, t);
+    f64 => |v| T::from_f64(v), |t: T| matches!(T::DTYPE, F32 | F64) || is_value(v, t);
+    i32 => |v| T::from_i64(v as i64), |t: T| T::DTYPE != Bool || t.to_i64() == v as i64;
+    i64 => |v| T::from_i64(v), |t: T| T::DTYPE != Bool || t.to_i64() == v;
+    usize => |v| i64::try_from(v).map_or_else(|_| T::from_f64(v as f64), T::from_i64),
+        |t: T| matches!(T::DTYPE, F32 | F64) || i64::try_from(v) == Ok(t.to_i64());
+    bool => |v| T::from_i64(v as i64), |_t: T| T::DTYPE == Bool;
+}
+
+/// Whether `t` is exactly `v`. The largest integer has no `f64` of its own, and 2^63, the nearest, is none.
+fn is_value<T: Element>(v: f64, t: T) -> bool {
+    t.to_f64() == v && v < i64::MAX as f64
+}
+
+/// The right-hand side of an operation: a tensor, or a number that stands for one of any shape.
+pub trait Operand<T: Element> {
+    /// The operand for an operation named `op`.
+    ///
+    /// # Errors
+    /// [`Error::Convert`] if a number is not a value of `T`.
+    fn operand(&self, op: &'static str) -> Result<Opnd<'_, T>>;
+}
+
+/// A tensor or a number.
+#[derive(Clone, Debug)]
+pub enum Opnd<'a, T: Element> {
+    /// A tensor.
+    Tensor(&'a Tensor<T>),
+    /// A number.
+    Scalar(T),
+}
+
+impl<T: Element> Operand<T> for Tensor<T> {
+    fn operand(&self, _: &'static str) -> Result<Opnd<'_, T>> {
+        Ok(Opnd::Tensor(self))
+    }
+}
+
+impl<T: Element> Operand<T> for &Tensor<T> {
+    fn operand(&self, _: &'static str) -> Result<Opnd<'_, T>> {
+        Ok(Opnd::Tensor(self))
+    }
+}
+
+impl<T: Element, S: Scalar> Operand<T> for S {
+    fn operand(&self, op: &'static str) -> Result<Opnd<'_, T>> {
+        Ok(Opnd::Scalar(self.element(op)?))
+    }
+}
+
+/// Layouts with their dimensions in the memory order of the first that is no broadcast, so that operands with a
+/// common order of dimensions are walked as they lie; and the order, if it is not the one given.
+fn walk_order<const N: usize>(layouts: &mut [Layout; N]) -> Option<SmallVec<[usize; 4]>> {
+    let full = layouts.iter().position(|l| {
+        !l.strides
+            .iter()
+            .zip(&l.shape)
+            .any(|(&s, &n)| s == 0 && n > 1)
+    })?;
+    let order = layouts[full].memory_order();
+    if order.windows(2).all(|w| w[0] < w[1]) {
+        return None;
+    }
+    for l in layouts {
+        *l = l.permute(&order);
+    }
+    Some(order)
+}
+
+/// The layout of a result that was written row-major in the order of [`walk_order`].
+fn result_layout(shape: &[usize], order: Option<SmallVec<[usize; 4]>>) -> Layout {
+    let written = Layout::contiguous(shape.into());
+    match order {
+        None => written,
+        Some(order) => {
+            let mut back: SmallVec<[usize; 4]> = SmallVec::from_elem(0, order.len());
+            for (i, &d) in order.iter().enumerate() {
+                back[d] = i;
+            }
+            written.permute(&back)
+        }
+    }
+}
+
+/// `f` of every element. What a broadcast tensor repeats is computed once.
+pub(crate) fn unary<A: Element, O: Element, F: Unary<A, O>>(
+    f: F,
+    a: &Tensor<A>,
+) -> Result<Tensor<O>> {
+    if let Some(x) = a.as_slice() {
+        let mut buffer = Buffer::stale("map", &[x.len()])?;
+        let layout = Layout::contiguous(a.shape().into());
+        map1(
+            f,
+            &crate::kernel::source::Source::new(x, &layout),
+            &mut buffer.as_mut_slice()[..x.len()],
+        );
+        return Ok(Tensor::with_layout(buffer, layout));
+    }
+    let mut core = a.layout().clone();
+    for (n, &s) in core.shape.iter_mut().zip(&core.strides) {
+        if s == 0 && *n > 1 {
+            *n = 1;
+        }
+    }
+    let repeated = core.shape.as_slice() != a.shape();
+    let mut layouts = [core];
+    let order = walk_order(&mut layouts);
+    let n = layouts[0].numel();
+    let mut buffer = Buffer::stale("map", &[n])?;
+    map1(
+        f,
+        &crate::kernel::source::Source::new(a.buffer(), &layouts[0]),
+        &mut buffer.as_mut_slice()[..n],
+    );
+    let out = Tensor::with_layout(buffer, result_layout(layouts[0].shape(), order));
+    if repeated {
+        out.broadcast_to(a.shape())
+    } else {
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Same;
+impl<T: Copy> Unary<T, T> for Same {
+    #[inline(always)]
+    fn at<I: Isa>(self, a: T) -> T {
+        a
+    }
+}
+
+/// A row-major copy for an operation named `op`; fails only where a broadcast view is larger than the memory.
+pub(crate) fn copy<T: Element>(op: &'static str, a: &Tensor<T>) -> Result<Tensor<T>> {
+    Tensor::build(op, a.shape(), |out| map1(Same, &a.source(), out))
+}
+
+#[derive(Clone, Copy)]
+struct WithRight<F, B>(F, B);
+impl<A: Copy, B: Copy + Send + Sync, O, F: Binary<A, B, O>> Unary<A, O> for WithRight<F, B> {
+    const COST: usize = F::COST;
+    #[inline(always)]
+    fn at<I: Isa>(self, a: A) -> O {
+        self.0.at::<I>(a, self.1)
+    }
+}
+
+/// `f` of every pair of elements, operands broadcast to each other.
+pub(crate) fn binary<A, B, O, F>(
+    op: &'static str,
+    f: F,
+    a: &Tensor<A>,
+    b: &impl Operand<B>,
+) -> Result<Tensor<O>>
+where
+    A: Element,
+    B: Element,
+    O: Element,
+    F: Binary<A, B, O>,
+{
+    let b = match b.operand(op)? {
+        Opnd::Scalar(b) => return unary(WithRight(f, b), a),
+        Opnd::Tensor(b) => b,
+    };
+    let shape = broadcast(op, a.shape(), b.shape())?;
+    let mut layouts = [
+        a.layout().broadcast_to(op, &shape)?,
+        b.layout().broadcast_to(op, &shape)?,
+    ];
+    let order = walk_order(&mut layouts);
+    let mut buffer = Buffer::stale(op, &shape)?;
+    let n = shape.iter().product();
+    let out = &mut buffer.as_mut_slice()[..n];
+    let [la, lb] = &layouts;
+    map2(
+        f,
+        &crate::kernel::source::Source::new(a.buffer(), la),
+        &crate::kernel::source::Source::new(b.buffer(), lb),
+        out,
+    );
+    Ok(Tensor::with_layout(
+        buffer,
+        result_layout(layouts[0].shape(), order),
+    ))
+}
+
+/// `f` of every three elements, operands broadcast to each other.
+pub(crate) fn ternary<A, B, C, O, F>(
+    op: &'static str,
+    f: F,
+    (a, b, c): (&Tensor<A>, &Tensor<B>, &Tensor<C>),
+) -> Result<Tensor<O>>
+where
+    A: Element,
+    B: Element,
+    C: Element,
+    O: Element,
+    F: Ternary<A, B, C, O>,
+{
+    let shape = broadcast(op, &broadcast(op, a.shape(), b.shape())?, c.shape())?;
+    let mut layouts = [
+        a.layout().broadcast_to(op, &shape)?,
+        b.layout().broadcast_to(op, &shape)?,
+        c.layout().broadcast_to(op, &shape)?,
+    ];
+    let order = walk_order(&mut layouts);
+    let mut buffer = Buffer::stale(op, &shape)?;
+    let n = shape.iter().product();
+    let out = &mut buffer.as_mut_slice()[..n];
+    let [la, lb, lc] = &layouts;
+    use crate::kernel::source::Source;
+    map3(
+        f,
+        &Source::new(a.buffer(), la),
+        &Source::new(b.buffer(), lb),
+        &Source::new(c.buffer(), lc),
+        out,
+    );
+    Ok(Tensor::with_layout(
+        buffer,
+        result_layout(layouts[0].shape(), order),
+    ))
+}
+
+/// A closure as a kernel.
+struct Plain<'a, F>(&'a F);
+impl<F> Clone for Plain<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<F> Copy for Plain<'_, F> {}
+impl<A, O, F: Fn(A) -> O + Sync> Unary<A, O> for Plain<'_, F> {
+    const COST: usize = 4;
+    #[inline(always)]
+    fn at<I: Isa>(self, a: A) -> O {
+        (self.0)(a)
+    }
+}
+impl<A, B, O, F: Fn(A, B) -> O + Sync> Binary<A, B, O> for Plain<'_, F> {
+    const COST: usize = 4;
+    #[inline(always)]
+    fn at<I: Isa>(self, a: A, b: B) -> O {
+        (self.0)(a, b)
+    }
+}
+
+impl<T: Element> Tensor<T> {
+    /// `f` of every element.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// assert_eq!(Tensor::from([1.5f32, -2.5]).map(|x| x as i64).to_vec(), [1, -2]);
+    /// ```
+    pub fn map<O: Element>(&self, f: impl Fn(T) -> O + Sync) -> Tensor<O> {
+        self.unary(Plain(&f))
+    }
+
+    /// `f` of every pair of elements of this tensor and `other`, broadcast to each other.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] if the shapes do not broadcast.
+    pub fn zip<B: Element, O: Element>(
+        &self,
+        other: impl Operand<B>,
+        f: impl Fn(T, B) -> O + Sync,
+    ) -> Result<Tensor<O>> {
+        self.zip_for("zip", &other, f)
+    }
+
+    /// As [`Tensor::zip`], for an operation named `op`.
+    pub(crate) fn zip_for<B: Element, O: Element>(
+        &self,
+        op: &'static str,
+        other: &impl Operand<B>,
+        f: impl Fn(T, B) -> O + Sync,
+    ) -> Result<Tensor<O>> {
+        binary(op, Plain(&f), self, other)
+    }
+
+    /// A kernel on every element.
+    pub(crate) fn unary<O: Element>(&self, f: impl Unary<T, O>) -> Tensor<O> {
+        // Fails only where the system has no memory for a tensor of the size of one that exists.
+        unary(f, self).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// The same values in another element type: rounded to a float, truncated and saturated to an integer, `!= 0`
+    /// to a truth value.
+    pub fn cast<O: Element>(&self) -> Tensor<O> {
+        #[derive(Clone, Copy)]
+        struct Cast;
+        impl<A: Element, O: Element> Unary<A, O> for Cast {
+            #[inline(always)]
+            fn at<I: Isa>(self, a: A) -> O {
+                if A::DTYPE == I64 {
+                    O::from_i64(a.to_i64())
+                } else {
+                    O::from_f64(a.to_f64())
+                }
+            }
+        }
+        self.unary(Cast)
+    }
+}

@@ -1,0 +1,132 @@
+//! The matrix product in PyTorch's forms.
+
+use crate::element::Number;
+use crate::error::{Dims, Error, Result};
+use crate::kernel::gemm::{self, Matrix};
+use crate::layout::{Layout, broadcast};
+use crate::tensor::Tensor;
+
+impl<T: Number> Tensor<T> {
+    /// The matrix product: two vectors give their dot product, a vector beside a matrix counts as a row or a column,
+    /// and dimensions before the last two are batches, which broadcast. No operand is copied, however it lies.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let a = Tensor::from([[1.0f32, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(a.matmul(&a.t())?.to_vec(), [5.0, 11.0, 11.0, 25.0]);
+    /// assert_eq!(a.matmul(&Tensor::from([1.0, -1.0]))?.to_vec(), [-1.0, -1.0]);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Shape`] if the inner sizes differ or an operand is a scalar, [`Error::Broadcast`] if batches do not
+    /// broadcast.
+    pub fn matmul(&self, other: &Tensor<T>) -> Result<Tensor<T>> {
+        let op = "matmul";
+        let fail = || {
+            let expected = format!(
+                "the left operand has shape {:?}: its last size must be the second last of the right one",
+                self.shape()
+            );
+            Error::Shape {
+                op,
+                what: "the right operand",
+                got: other.shape().into(),
+                expected,
+            }
+        };
+        if self.ndim() == 0 || other.ndim() == 0 {
+            return Err(fail());
+        }
+        let a = if self.ndim() == 1 {
+            self.unsqueeze(0)?
+        } else {
+            self.clone()
+        };
+        let b = if other.ndim() == 1 {
+            other.unsqueeze(1)?
+        } else {
+            other.clone()
+        };
+        let (na, nb) = (a.ndim(), b.ndim());
+        let (m, k, n) = (a.shape()[na - 2], a.shape()[na - 1], b.shape()[nb - 1]);
+        if b.shape()[nb - 2] != k {
+            return Err(fail());
+        }
+        let batch = broadcast(op, &a.shape()[..na - 2], &b.shape()[..nb - 2])?;
+        let mut shape: Dims = batch.clone();
+        shape.extend([m, n]);
+        let fold = b.shape()[..nb - 2].iter().all(|&n| n == 1) && na > 2;
+        let product = match a.view([a.shape()[..na - 1].iter().product(), k]) {
+            // One matrix for all batches: their rows are one tall matrix.
+            Ok(tall) if fold => {
+                let b = b.reshape([k, n])?;
+                Tensor::build(op, [tall.shape()[0], n], |out| {
+                    gemm::matmul(matrix(&tall), matrix(&b), out)
+                })?
+                .reshape(&shape)?
+            }
+            _ => batched(op, &a, &b, &batch, shape)?,
+        };
+        let product = if other.ndim() == 1 {
+            product.squeeze(-1)?
+        } else {
+            product
+        };
+        if self.ndim() == 1 {
+            product.squeeze(if other.ndim() == 1 { -1 } else { -2 })
+        } else {
+            Ok(product)
+        }
+    }
+}
+
+/// A two-dimensional tensor as the kernel takes it.
+fn matrix<T: Number>(x: &Tensor<T>) -> Matrix<'_, T> {
+    let (size, stride) = (x.shape(), x.strides());
+    Matrix {
+        data: x.buffer(),
+        offset: x.layout().offset(),
+        size: [size[0], size[1]],
+        stride: [stride[0], stride[1]],
+    }
+}
+
+fn batched<T: Number>(
+    op: &'static str,
+    a: &Tensor<T>,
+    b: &Tensor<T>,
+    batch: &Dims,
+    shape: Dims,
+) -> Result<Tensor<T>> {
+    let [a_batch, b_batch] = [a, b].map(|x| {
+        let n = x.ndim() - 2;
+        let outer = Layout {
+            shape: x.shape()[..n].into(),
+            strides: x.strides()[..n].into(),
+            offset: x.layout().offset(),
+        };
+        outer.broadcast_to(op, batch)
+    });
+    let (a_batch, b_batch) = (a_batch?, b_batch?);
+    let part = |x: &Tensor<T>, offset: usize| {
+        let n = x.ndim();
+        let (shape, strides) = (x.shape()[n - 2..].into(), x.strides()[n - 2..].into());
+        x.view_as_layout(Layout {
+            shape,
+            strides,
+            offset,
+        })
+    };
+    let (m, n) = (shape[shape.len() - 2], shape[shape.len() - 1]);
+    Tensor::build(op, &shape, |out| {
+        if m * n == 0 {
+            return;
+        }
+        for (i, out) in out.chunks_exact_mut(m * n).enumerate() {
+            let index = crate::layout::unravel(i, batch);
+            let a = part(a, a_batch.place(index.iter().copied()));
+            let b = part(b, b_batch.place(index.iter().copied()));
+            gemm::matmul(matrix(&a), matrix(&b), out);
+        }
+    })
+}

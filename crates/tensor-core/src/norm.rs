@@ -1,0 +1,70 @@
+//! Norms and counts.
+
+use crate::element::{Element, Float};
+use crate::error::{Error, Result};
+use crate::reduce::plan;
+use crate::rows::reduce_rows;
+use crate::shape::Axes;
+use crate::tensor::Tensor;
+
+impl<T: Float> Tensor<T> {
+    /// The vector norm `(Σ |x|^p)^(1/p)` over `axes`: the largest `|x|` for `p = inf`, the smallest for `-inf`, the
+    /// number of elements other than zero for 0. Carried in `f64` and rounded once.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// assert_eq!(Tensor::from([3.0f32, -4.0]).norm(2.0, ..)?.item()?, 5.0);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Empty`] over no element if `p` is infinite or negative; [`Error::Dim`], [`Error::RepeatedDim`].
+    pub fn norm(&self, p: f64, axes: impl Into<Axes>) -> Result<Tensor<T>> {
+        let plan = plan("norm", &axes.into(), self.shape())?;
+        if plan.count == 0 && (p.is_infinite() || p < 0.0) {
+            return Err(Error::Empty {
+                op: "norm",
+                shape: self.shape().into(),
+            });
+        }
+        reduce_rows("norm", self, &plan.mask, plan.shape, move |_, row| {
+            let sizes = row.iter().map(|x| x.f64().abs());
+            let pick = |a: f64, b: f64, larger: bool| {
+                if a.is_nan() || (a > b) == larger {
+                    a
+                } else {
+                    b
+                }
+            };
+            T::of(match p {
+                0.0 => sizes.filter(|x| *x != 0.0).count() as f64,
+                1.0 => sizes.sum(),
+                2.0 => sizes.map(|x| x * x).sum::<f64>().sqrt(),
+                f64::INFINITY => sizes.fold(0.0, |a, b| pick(a, b, true)),
+                f64::NEG_INFINITY => sizes.fold(f64::INFINITY, |a, b| pick(a, b, false)),
+                _ => sizes.map(|x| x.powf(p)).sum::<f64>().powf(1.0 / p),
+            })
+        })
+    }
+
+    /// The sum over `axes` of the elements other than NaN.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
+    pub fn nansum(&self, axes: impl Into<Axes>) -> Result<Tensor<T>> {
+        let axes = axes.into();
+        plan("nansum", &axes, self.shape())?;
+        self.isnan().where_(T::ZERO, self)?.sum(axes)
+    }
+}
+
+impl<T: Element> Tensor<T> {
+    /// The number of elements over `axes` other than zero.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
+    pub fn count_nonzero(&self, axes: impl Into<Axes>) -> Result<Tensor<i64>> {
+        let axes = axes.into();
+        plan("count_nonzero", &axes, self.shape())?;
+        self.logical_not().logical_not().cast::<i64>().sum(axes)
+    }
+}

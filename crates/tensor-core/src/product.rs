@@ -1,0 +1,102 @@
+//! Products of vectors and matrices by their own names, which insist on the number of dimensions.
+
+use crate::element::Number;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// The numbers of dimensions that the product `op` takes, left and right.
+fn ranks(op: &str) -> [usize; 2] {
+    match op {
+        "dot" | "outer" => [1, 1],
+        "mv" | "addmv" => [2, 1],
+        "bmm" | "baddbmm" => [3, 3],
+        _ => [2, 2],
+    }
+}
+
+/// Whether operands of these shapes have a product `op`: one of `dot`, `outer`, `mm`, `mv`, `bmm`, `addmm`, `addmv`,
+/// `baddbmm`.
+///
+/// # Errors
+/// [`Error::Shape`] for another number of dimensions, for inner sizes that differ, and for batches that do.
+pub fn check_product(op: &'static str, lhs: &[usize], rhs: &[usize]) -> Result<()> {
+    for (what, got, rank) in [
+        ("the left operand", lhs, ranks(op)[0]),
+        ("the right operand", rhs, ranks(op)[1]),
+    ] {
+        if got.len() != rank {
+            return Err(Error::Shape {
+                op,
+                what,
+                got: got.into(),
+                expected: format!("it must have {rank} dimensions"),
+            });
+        }
+    }
+    let inner = rhs[rhs.len().saturating_sub(2)];
+    let fits = op == "outer" || lhs.last() == Some(&inner) && (lhs.len() < 3 || lhs[0] == rhs[0]);
+    if fits {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        op,
+        what: "the right operand",
+        got: rhs.into(),
+        expected: format!("the left operand has shape {lhs:?}: inner sizes and batches must agree"),
+    })
+}
+
+/// A product that is a matrix product of checked operands.
+macro_rules! product {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        impl<T: Number> Tensor<T> {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// [`Error::Shape`] for operands of another number of dimensions, or sizes that do not agree.
+                pub fn $name(&self, other: &Tensor<T>) -> Result<Tensor<T>> {
+                    check_product(stringify!($name), self.shape(), other.shape())?;
+                    self.matmul(other)
+                }
+            )*
+        }
+    };
+}
+product! {
+    /// `Σ aᵢ bᵢ` of two vectors.
+    dot;
+    /// The product of two matrices.
+    mm;
+    /// The product of a matrix and a vector.
+    mv;
+    /// The products of as many pairs of matrices as the first dimension holds.
+    bmm;
+}
+
+impl<T: Number> Tensor<T> {
+    /// `out[i][j] = a[i] b[j]` of two vectors.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for operands that are no vectors.
+    pub fn outer(&self, other: &Tensor<T>) -> Result<Tensor<T>> {
+        check_product("outer", self.shape(), other.shape())?;
+        self.unsqueeze(1)?.mul(other)
+    }
+
+    /// `beta · c + alpha · a b` for this `c`, which is broadcast to the product; a `beta` of 0 leaves `c` out, with
+    /// its NaN.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for operands that are no matrices of agreeing sizes, [`Error::Broadcast`] if `c` does not
+    /// broadcast to their product.
+    pub fn addmm(&self, a: &Tensor<T>, b: &Tensor<T>, beta: T, alpha: T) -> Result<Tensor<T>> {
+        check_product("addmm", a.shape(), b.shape())?;
+        let product = a.matmul(b)?.mul(alpha)?;
+        let c = self.broadcast_to(product.shape())?;
+        if beta == T::ZERO {
+            return Ok(product);
+        }
+        c.mul(beta)?.add(&product)
+    }
+}

@@ -1,0 +1,262 @@
+//! Operations along one dimension: its elements are brought to contiguous rows, and results are written as rows.
+
+use crate::element::{Element, Float, Number};
+use crate::error::{Dims, Error, Result};
+use crate::kernel::dispatch::{Kernel, dispatch};
+use crate::kernel::isa::Isa;
+use crate::kernel::par;
+use crate::kernel::rows::{Rows, dim_last};
+use crate::kernel::softmax::{LogSum, log_softmax_row, softmax_row};
+use crate::tensor::Tensor;
+use smallvec::SmallVec;
+
+/// One result for each row over the dimensions of `mask`: `f(row_index, row)`.
+pub(crate) fn reduce_rows<T: Element, O: Element>(
+    op: &'static str,
+    x: &Tensor<T>,
+    mask: &[bool],
+    shape: Dims,
+    f: impl Fn(usize, &[T]) -> O + Sync,
+) -> Result<Tensor<O>> {
+    let (gone, left): (SmallVec<[usize; 4]>, SmallVec<[usize; 4]>) =
+        (0..x.ndim()).partition(|&d| mask[d]);
+    let x = match gone[..] {
+        [dim] => x.view_as_layout(dim_last(x.layout(), dim)),
+        _ => {
+            // Several dimensions become one row; a copy is made only where their strides do not merge.
+            let mut rows: Dims = left.iter().map(|&d| x.shape()[d]).collect();
+            rows.push(gone.iter().map(|&d| x.shape()[d]).product());
+            let order: SmallVec<[usize; 4]> = left.iter().chain(&gone).copied().collect();
+            x.view_as_layout(x.layout().permute(&order))
+                .reshape(&rows)?
+        }
+    };
+    let rows = Rows::new(x.buffer(), x.layout());
+    Tensor::build(op, &shape, |out| {
+        par::split(out, 1, rows.len() * 4 + 8, |start, out| {
+            rows.each(start, start + out.len(), |i, row| {
+                out[i - start] = f(i, row)
+            });
+        });
+    })
+}
+
+/// A row of the same length for each row along `dim`: `f(row, result_row)`. The result's memory holds `dim` as
+/// contiguous rows.
+pub fn map_rows<T: Element, O: Element>(
+    op: &'static str,
+    x: &Tensor<T>,
+    dim: isize,
+    f: impl Fn(&[T], &mut [O]) + Sync,
+) -> Result<Tensor<O>> {
+    let d = x.dim_index(op, dim)?;
+    let layout = dim_last(x.layout(), d);
+    let rows = Rows::new(x.buffer(), &layout);
+    let len = rows.len();
+    Tensor::build_rows(op, x.shape(), d, |out| {
+        par::split(out, len.max(1), len * 6 + 8, |start, out| {
+            if !out.is_empty() {
+                rows.each(start, start + out.len() / len, |i, row| {
+                    f(row, &mut out[(i - start) * len..][..len])
+                });
+            }
+        });
+    })
+}
+
+/// A row for each pair of rows along `dim` of two tensors of one shape: `f(row_a, row_b, result_row)`.
+pub fn map_rows2<A: Element, B: Element, O: Element>(
+    op: &'static str,
+    (a, b): (&Tensor<A>, &Tensor<B>),
+    dim: isize,
+    f: impl Fn(&[A], &[B], &mut [O]) + Sync,
+) -> Result<Tensor<O>> {
+    if a.shape() != b.shape() {
+        let expected = format!("it must have the shape {:?} of the first", a.shape());
+        return Err(Error::Shape {
+            op,
+            what: "the second operand",
+            got: b.shape().into(),
+            expected,
+        });
+    }
+    let d = a.dim_index(op, dim)?;
+    let (la, lb) = (dim_last(a.layout(), d), dim_last(b.layout(), d));
+    let (rows_a, rows_b) = (Rows::new(a.buffer(), &la), Rows::new(b.buffer(), &lb));
+    let len = rows_a.len();
+    Tensor::build_rows(op, a.shape(), d, |out| {
+        par::split(out, len.max(1), len * 6 + 8, |start, out| {
+            let (mut stage_a, mut stage_b) = (Vec::new(), Vec::new());
+            let (mut at, end) = (start, start + out.len() / len.max(1));
+            while at < end {
+                let n = rows_a.block_len(at).min(rows_b.block_len(at)).min(end - at);
+                let (a, b) = (
+                    rows_a.block(at, n, &mut stage_a),
+                    rows_b.block(at, n, &mut stage_b),
+                );
+                for i in 0..n {
+                    f(
+                        a.row(i),
+                        b.row(i),
+                        &mut out[(at - start + i) * len..][..len],
+                    );
+                }
+                at += n;
+            }
+        });
+    })
+}
+
+struct LogSumKernel<'a, T>(&'a [T]);
+impl<T: Float> Kernel for LogSumKernel<'_, T> {
+    type Out = LogSum<T>;
+    #[inline(always)]
+    fn run<I: Isa>(self) -> LogSum<T> {
+        LogSum::of::<I>(self.0)
+    }
+}
+
+/// The sum of a row's exponentials, in the parts of [`LogSum`].
+pub fn logsumexp<T: Float>(row: &[T]) -> LogSum<T> {
+    dispatch(LogSumKernel(row))
+}
+
+/// A row written from a row: softmax, or its logarithm.
+struct SoftmaxKernel<'a, T> {
+    x: &'a [T],
+    out: &'a mut [T],
+    log: bool,
+}
+impl<T: Float> Kernel for SoftmaxKernel<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        if self.log {
+            log_softmax_row::<I, T>(self.x, self.out)
+        } else {
+            softmax_row::<I, T>(self.x, self.out)
+        }
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// `e^x / Σ e^x` along `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there.
+    pub fn softmax(&self, dim: isize) -> Result<Tensor<T>> {
+        map_rows("softmax", self, dim, |x, out| {
+            dispatch(SoftmaxKernel { x, out, log: false })
+        })
+    }
+
+    /// `x - ln Σ e^x` along `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there.
+    pub fn log_softmax(&self, dim: isize) -> Result<Tensor<T>> {
+        map_rows("log_softmax", self, dim, |x, out| {
+            dispatch(SoftmaxKernel { x, out, log: true })
+        })
+    }
+}
+
+/// The first place of the largest (`sign = 1`) or smallest element of a row; of a NaN, if there is one.
+fn arg_extreme<T: Number>(row: &[T], least: bool) -> usize {
+    let mut best = 0;
+    for (i, &v) in row.iter().enumerate().skip(1) {
+        let b = row[best];
+        if b.is_nan_() {
+            break;
+        }
+        if v.is_nan_() || if least { v < b } else { v > b } {
+            best = i;
+        }
+    }
+    best
+}
+
+impl<T: Number> Tensor<T> {
+    /// The index along `dim` of the largest element: the first of several, and of the first NaN if there is one.
+    ///
+    /// `x.flatten(0, -1)?.argmax(0)` is PyTorch's `argmax()` over all elements.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for a dimension of size 0, [`Error::Dim`] for one that is not there.
+    pub fn argmax(&self, dim: isize) -> Result<Tensor<i64>> {
+        self.arg("argmax", dim, false)
+    }
+
+    /// The index along `dim` of the smallest element: the first of several, and of the first NaN if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for a dimension of size 0, [`Error::Dim`] for one that is not there.
+    pub fn argmin(&self, dim: isize) -> Result<Tensor<i64>> {
+        self.arg("argmin", dim, true)
+    }
+
+    /// Largest element along `dim` and its index: PyTorch's `max(dim)`.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for a dimension of size 0, [`Error::Dim`] for one that is not there.
+    pub fn max_dim(&self, dim: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        self.extreme("max_dim", dim, false)
+    }
+
+    /// Smallest element along `dim` and its index: PyTorch's `min(dim)`.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for a dimension of size 0, [`Error::Dim`] for one that is not there.
+    pub fn min_dim(&self, dim: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        self.extreme("min_dim", dim, true)
+    }
+
+    fn extreme(
+        &self,
+        op: &'static str,
+        dim: isize,
+        least: bool,
+    ) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let index = self.arg(op, dim, least)?;
+        if self.ndim() == 0 {
+            return Ok((self.clone(), index));
+        }
+        Ok((
+            self.gather(dim, &index.unsqueeze(dim)?)?.squeeze(dim)?,
+            index,
+        ))
+    }
+
+    fn arg(&self, op: &'static str, dim: isize, least: bool) -> Result<Tensor<i64>> {
+        let d = self.dim_index(op, dim)?;
+        if self.ndim() == 0 {
+            return Ok(Tensor::scalar(0));
+        }
+        if self.shape()[d] == 0 {
+            return Err(Error::Empty {
+                op,
+                shape: self.shape().into(),
+            });
+        }
+        let mask: SmallVec<[bool; 4]> = (0..self.ndim()).map(|i| i == d).collect();
+        let mut shape: Dims = self.shape().into();
+        shape.remove(d);
+        reduce_rows(op, self, &mask, shape, |_, row| {
+            arg_extreme(row, least) as i64
+        })
+    }
+
+    /// Running sums along `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there.
+    pub fn cumsum(&self, dim: isize) -> Result<Tensor<T>> {
+        map_rows("cumsum", self, dim, |x, out| {
+            let mut sum = T::Acc::ZERO;
+            for (o, &v) in out.iter_mut().zip(x) {
+                sum = sum.plus(v.widen());
+                *o = T::narrow(sum);
+            }
+        })
+    }
+}

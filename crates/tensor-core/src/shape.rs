@@ -1,0 +1,217 @@
+//! What callers may write where a shape or a list of dimensions is asked for.
+
+use crate::error::{Dims, Error, Result};
+use crate::layout::{checked_numel, wrap_dim};
+use smallvec::SmallVec;
+use std::ops::RangeFull;
+
+/// An integer type that sizes and dimensions may be written in.
+pub trait Int: Copy {
+    /// The value, held at the ends of `i64` where it does not fit.
+    fn to_i64(self) -> i64;
+}
+
+macro_rules! ints {
+    ($($t:ty)*) => { $(impl Int for $t {
+        #[inline]
+        fn to_i64(self) -> i64 { i64::try_from(self).unwrap_or(i64::MAX) }
+    })* };
+}
+ints! { i32 i64 isize u32 u64 usize }
+
+/// A list of integers as an argument: `[2, 3]`, `&[2, 3]`, `vec![2, 3]`, `x.shape()`, a single `5`, or `()` for none.
+///
+/// ```
+/// use tensor_core::Tensor;
+/// let x = Tensor::<f32>::zeros([2, 3])?;
+/// assert_eq!(Tensor::<f32>::zeros(x.shape())?.reshape([3, -1])?.shape(), [3, 2]);
+/// assert_eq!(Tensor::<f32>::zeros(4)?.shape(), [4]);
+/// assert_eq!(Tensor::<f32>::zeros(())?.shape(), []);
+/// # Ok::<(), tensor_core::Error>(())
+/// ```
+pub trait IntoShape {
+    /// The integers, unchecked.
+    fn sizes(&self) -> SmallVec<[i64; 4]>;
+
+    /// A shape without `-1`, checked: no negative size, and small enough to exist.
+    fn dims(&self, op: &'static str) -> Result<Dims> {
+        let sizes = self.sizes();
+        if sizes.iter().any(|&n| n < 0) {
+            return Err(Error::NegativeSize {
+                op,
+                shape: sizes.to_vec(),
+            });
+        }
+        let too_large = || Error::Size {
+            op,
+            shape: sizes.to_vec(),
+        };
+        let dims = sizes
+            .iter()
+            .map(|&n| usize::try_from(n).map_err(|_| too_large()))
+            .collect::<Result<Dims>>()?;
+        checked_numel(&dims).map(|_| ()).ok_or_else(too_large)?;
+        Ok(dims)
+    }
+}
+
+impl<I: Int> IntoShape for I {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        SmallVec::from_slice(&[self.to_i64()])
+    }
+}
+impl<I: Int> IntoShape for [I] {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        self.iter().map(|i| i.to_i64()).collect()
+    }
+}
+impl<I: Int, const N: usize> IntoShape for [I; N] {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        self.as_slice().sizes()
+    }
+}
+impl<I: Int> IntoShape for Vec<I> {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        self.as_slice().sizes()
+    }
+}
+impl IntoShape for Dims {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        self.as_slice().sizes()
+    }
+}
+impl IntoShape for () {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        SmallVec::new()
+    }
+}
+impl<I: Int> IntoShape for &[I] {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        (**self).sizes()
+    }
+}
+impl<I: Int, const N: usize> IntoShape for &[I; N] {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        self.as_slice().sizes()
+    }
+}
+impl<I: Int> IntoShape for &Vec<I> {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        self.as_slice().sizes()
+    }
+}
+impl IntoShape for &Dims {
+    fn sizes(&self) -> SmallVec<[i64; 4]> {
+        self.as_slice().sizes()
+    }
+}
+
+/// The dimensions that a reduction runs over, and whether they stay as size 1.
+///
+/// Written as `..` for all, `1` or `-1` for one, `[0, 2]` for several; [`keepdim`] keeps them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axes {
+    /// `None` for all dimensions.
+    list: Option<SmallVec<[i64; 4]>>,
+    keepdim: bool,
+}
+
+/// Keeps the reduced dimensions as size 1: `x.sum(keepdim(1))` is PyTorch's `x.sum(1, keepdim=True)`.
+///
+/// ```
+/// use tensor_core::{Tensor, keepdim};
+/// let x = Tensor::<f32>::ones([2, 3])?;
+/// assert_eq!(x.sum(1)?.shape(), [2]);
+/// assert_eq!(x.sum(keepdim(1))?.shape(), [2, 1]);
+/// # Ok::<(), tensor_core::Error>(())
+/// ```
+pub fn keepdim(axes: impl Into<Axes>) -> Axes {
+    Axes {
+        keepdim: true,
+        ..axes.into()
+    }
+}
+
+impl From<RangeFull> for Axes {
+    fn from(_: RangeFull) -> Self {
+        Axes {
+            list: None,
+            keepdim: false,
+        }
+    }
+}
+impl From<&Axes> for Axes {
+    fn from(axes: &Axes) -> Self {
+        axes.clone()
+    }
+}
+impl<I: Int> From<I> for Axes {
+    fn from(dim: I) -> Self {
+        Axes {
+            list: Some(dim.sizes()),
+            keepdim: false,
+        }
+    }
+}
+impl<I: Int, const N: usize> From<[I; N]> for Axes {
+    fn from(dims: [I; N]) -> Self {
+        Axes {
+            list: Some(dims.sizes()),
+            keepdim: false,
+        }
+    }
+}
+impl<I: Int> From<&[I]> for Axes {
+    fn from(dims: &[I]) -> Self {
+        Axes {
+            list: Some(dims.sizes()),
+            keepdim: false,
+        }
+    }
+}
+impl<I: Int> From<Vec<I>> for Axes {
+    fn from(dims: Vec<I>) -> Self {
+        Axes {
+            list: Some(dims.sizes()),
+            keepdim: false,
+        }
+    }
+}
+
+impl Axes {
+    /// Whether the reduced dimensions stay as size 1.
+    pub fn keeps(&self) -> bool {
+        self.keepdim
+    }
+
+    /// The dimensions as a mask over those of `shape`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that `shape` does not have, [`Error::RepeatedDim`] for one named twice.
+    pub fn mask(&self, op: &'static str, shape: &[usize]) -> Result<SmallVec<[bool; 4]>> {
+        let Some(list) = &self.list else {
+            return Ok(SmallVec::from_elem(true, shape.len()));
+        };
+        // A scalar has the dimensions 0 and -1 in name only, as in PyTorch.
+        let mut mask = SmallVec::from_elem(false, shape.len().max(1));
+        for &dim in list {
+            let d = wrap_dim(op, dim as isize, shape)?;
+            if std::mem::replace(&mut mask[d], true) {
+                let dims = list.iter().map(|&d| d as isize).collect();
+                return Err(Error::RepeatedDim { op, dim: d, dims });
+            }
+        }
+        mask.truncate(shape.len());
+        Ok(mask)
+    }
+
+    /// The shape that is left of `shape`.
+    pub fn reduced_shape(&self, mask: &[bool], shape: &[usize]) -> Dims {
+        let sizes = shape.iter().zip(mask);
+        if self.keepdim {
+            sizes.map(|(&n, &gone)| if gone { 1 } else { n }).collect()
+        } else {
+            sizes.filter(|(_, gone)| !**gone).map(|(&n, _)| n).collect()
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Orders along one dimension. NaN counts as larger than everything, as in PyTorch.
+
+use crate::element::{Float, Number};
+use crate::error::{Error, Result};
+use crate::rows::map_rows;
+use crate::tensor::Tensor;
+use std::cmp::Ordering;
+
+fn order<T: Number>(a: T, b: T) -> Ordering {
+    let by_nan = a.is_nan_().cmp(&b.is_nan_());
+    by_nan.then_with(|| a.partial_cmp(&b).unwrap_or(Ordering::Equal))
+}
+
+impl<T: Number> Tensor<T> {
+    /// The indices that sort `dim`; equal elements keep their order.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there.
+    pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor<i64>> {
+        self.argsort_for("argsort", dim, descending)
+    }
+
+    /// As [`Tensor::argsort`], for an operation named `op`.
+    fn argsort_for(&self, op: &'static str, dim: isize, descending: bool) -> Result<Tensor<i64>> {
+        map_rows(op, self, dim, |x, out| {
+            (out.iter_mut().enumerate()).for_each(|(i, o)| *o = i as i64);
+            out.sort_by(|&i, &j| {
+                let (a, b) = (x[i as usize], x[j as usize]);
+                if descending { order(b, a) } else { order(a, b) }
+            });
+        })
+    }
+
+    /// The elements in order along `dim`, and the indices where they were; equal elements keep their order.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let (sorted, index) = Tensor::from([3.0f32, 1.0, 2.0]).sort(0, false)?;
+    /// assert_eq!((sorted.to_vec(), index.to_vec()), (vec![1.0, 2.0, 3.0], vec![1, 2, 0]));
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there.
+    pub fn sort(&self, dim: isize, descending: bool) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let index = self.argsort_for("sort", dim, descending)?;
+        Ok((self.gather(dim, &index)?, index))
+    }
+
+    /// The `k` largest elements along `dim`, or smallest, in order, and their indices.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if there are fewer than `k`, [`Error::Dim`] for a dimension that is not there.
+    pub fn topk(&self, k: usize, dim: isize, largest: bool) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let d = self.dim_index("topk", dim)?;
+        if k > self.shape().get(d).copied().unwrap_or(1) {
+            return Err(too_many("topk", k));
+        }
+        let index = self.argsort_for("topk", dim, largest)?;
+        let index = if self.ndim() == 0 {
+            index.reshape([1])?.narrow(0, 0, k)?
+        } else {
+            index.narrow(dim, 0, k)?
+        };
+        Ok((self.gather(dim, &index)?, index))
+    }
+
+    /// The `k`-th smallest element along `dim`, counted from 1, and its index.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if `k` is 0 or there are fewer elements, [`Error::Dim`] for a dimension that is not there.
+    pub fn kthvalue(&self, k: usize, dim: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let d = self.dim_index("kthvalue", dim)?;
+        if k == 0 || k > self.shape().get(d).copied().unwrap_or(1) {
+            return Err(too_many("kthvalue", k));
+        }
+        self.nth("kthvalue", k - 1, dim)
+    }
+
+    /// The element at place `n` of the order along `dim`, and its index.
+    fn nth(&self, op: &'static str, n: usize, dim: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let index = self.argsort_for(op, dim, false)?;
+        if self.ndim() == 0 {
+            return Ok((self.clone(), index));
+        }
+        let index = index.narrow(dim, n as isize, 1)?;
+        Ok((self.gather(dim, &index)?.squeeze(dim)?, index.squeeze(dim)?))
+    }
+
+    /// The median along `dim`, of an even number the lower one, and its index; NaN where there is one.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for a dimension of size 0, [`Error::Dim`] for one that is not there.
+    pub fn median_dim(&self, dim: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let d = self.dim_index("median_dim", dim)?;
+        let n = self.shape().get(d).copied().unwrap_or(1);
+        if n == 0 {
+            return Err(Error::Empty {
+                op: "median_dim",
+                shape: self.shape().into(),
+            });
+        }
+        let (y, index) = self.nth("median_dim", (n - 1) / 2, dim)?;
+        // NaN is last in the order; where there is one, its place is that of the largest.
+        let (top, at) = self.max_dim(dim)?;
+        let nan = top.map(|v| v.is_nan_());
+        Ok((nan.where_(&top, &y)?, nan.where_(&at, &index)?))
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// The median of all elements, of an even number the lower one; NaN if there is one, or no element at all.
+    pub fn median(&self) -> Tensor<T> {
+        let mut all = self.to_vec();
+        all.sort_by(|a, b| order(*a, *b));
+        Tensor::scalar(match (all.len(), all.last()) {
+            (0, _) => T::NAN,
+            (_, Some(last)) if last.is_nan_() => T::NAN,
+            (n, _) => all[(n - 1) / 2],
+        })
+    }
+}
+
+fn too_many(op: &'static str, k: usize) -> Error {
+    Error::Option {
+        op,
+        name: "k",
+        value: k.to_string(),
+        expected: "there must be as many elements along the dimension",
+    }
+}

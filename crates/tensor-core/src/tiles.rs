@@ -1,0 +1,261 @@
+//! Repeating, moving, bordering and cutting tensors.
+
+use crate::element::Element;
+use crate::error::{Dims, Error, Result};
+use crate::shape::IntoShape;
+use crate::tensor::Tensor;
+
+impl<T: Element> Tensor<T> {
+    /// Elements moved by `shifts[i]` places along `dims[i]`; those that leave at one end enter at the other.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if the lists differ in length, [`Error::Dim`] for a dimension that is not there.
+    pub fn roll(&self, shifts: impl IntoShape, dims: impl IntoShape) -> Result<Tensor<T>> {
+        let (shifts, dims) = (shifts.sizes(), dims.sizes());
+        if shifts.len() != dims.len() {
+            return Err(Error::Option {
+                op: "roll",
+                name: "shifts",
+                value: format!("{:?} for the dimensions {:?}", &shifts[..], &dims[..]),
+                expected: "there must be one for each dimension",
+            });
+        }
+        let mut out = self.clone();
+        for (&shift, &dim) in shifts.iter().zip(&dims) {
+            let (_, size) = self.real_dim("roll", dim as isize)?;
+            if size > 0 {
+                let cut = (-shift).rem_euclid(size as i64) as usize;
+                let (dim, end) = (dim as isize, size - cut);
+                let (head, tail) = (
+                    out.narrow(dim, 0, cut)?,
+                    out.narrow(dim, cut as isize, end)?,
+                );
+                out = Tensor::cat(&[&tail, &head], dim)?;
+            }
+        }
+        Ok(out)
+    }
+
+    /// Copies of this tensor side by side, `repeats[i]` of them along dimension `i`; missing leading dimensions are
+    /// made.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if there are fewer repeats than dimensions, [`Error::NegativeSize`] for a negative one.
+    pub fn repeat(&self, repeats: impl IntoShape) -> Result<Tensor<T>> {
+        let (split, wide, joined) = self.repeat_shapes(repeats)?;
+        self.reshape(&split)?.broadcast_to(&wide)?.reshape(&joined)
+    }
+
+    /// The three shapes that [`Tensor::repeat`] goes through: with a dimension of size 1 before each, with that
+    /// dimension grown, and with both joined.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if there are fewer repeats than dimensions, [`Error::NegativeSize`] for a negative one.
+    pub fn repeat_shapes(&self, repeats: impl IntoShape) -> Result<(Vec<usize>, Vec<usize>, Dims)> {
+        let repeats = repeats.dims("repeat")?;
+        let Some(extra) = repeats.len().checked_sub(self.ndim()) else {
+            return Err(Error::Option {
+                op: "repeat",
+                name: "repeats",
+                value: format!("{:?}", &repeats[..]),
+                expected: "there must be one for each dimension",
+            });
+        };
+        let (mut split, mut wide, mut joined) = (Vec::new(), Vec::new(), Dims::new());
+        for (i, &times) in repeats.iter().enumerate() {
+            let size = i.checked_sub(extra).map_or(1, |i| self.shape()[i]);
+            split.extend([1, size]);
+            wide.extend([times, size]);
+            joined.push(times * size);
+        }
+        Ok((split, wide, joined))
+    }
+
+    /// As [`Tensor::repeat`], where missing leading repeats are 1.
+    ///
+    /// # Errors
+    /// [`Error::NegativeSize`] for a negative number of copies.
+    pub fn tile(&self, dims: impl IntoShape) -> Result<Tensor<T>> {
+        self.repeat(&tile_repeats(self.ndim(), dims)[..])
+    }
+
+    /// Each element `repeats` times in a row along `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there.
+    pub fn repeat_interleave(&self, repeats: usize, dim: isize) -> Result<Tensor<T>> {
+        let (d, _) = self.real_dim("repeat_interleave", dim)?;
+        let d = d as isize;
+        let each = self.unsqueeze(d + 1)?;
+        let mut wide: Dims = each.shape().into();
+        wide[d as usize + 1] = repeats;
+        each.broadcast_to(&wide)?.flatten(d, d + 1)
+    }
+
+    /// Dimension `dim` split into several; one size may be `-1`.
+    ///
+    /// # Errors
+    /// [`Error::Numel`] if the sizes do not fill the dimension, [`Error::Dim`] for one that is not there.
+    pub fn unflatten(&self, dim: isize, sizes: impl IntoShape) -> Result<Tensor<T>> {
+        let (d, size) = self.real_dim("unflatten", dim)?;
+        // A vector of that size checks the sizes on their own.
+        let part = Tensor::scalar(false)
+            .broadcast_to([size])?
+            .view(&sizes.sizes()[..])?;
+        let mut shape: Dims = self.shape()[..d].into();
+        shape.extend_from_slice(part.shape());
+        shape.extend_from_slice(&self.shape()[d + 1..]);
+        self.reshape(&shape)
+    }
+
+    /// A border of `value`. `pad` holds two widths for each dimension, before and after it, from the last dimension
+    /// on; a negative width cuts off.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let x = Tensor::from([[1, 2], [3, 4]]);
+    /// assert_eq!(x.pad([1, 0], 9)?, Tensor::from([[9, 1, 2], [9, 3, 4]]));
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Option`] if the widths are no pairs, more than the dimensions take, or cut off more than there is.
+    pub fn pad(&self, pad: impl IntoShape, value: T) -> Result<Tensor<T>> {
+        let pad = pad.sizes();
+        let fail = || Error::Option {
+            op: "pad",
+            name: "pad",
+            value: format!("{:?}", &pad[..]),
+            expected: "it must hold a pair of widths for some last dimensions, and leave no size below 0",
+        };
+        if pad.len() % 2 == 1 || pad.len() / 2 > self.ndim() {
+            return Err(fail());
+        }
+        let mut shape: Vec<i64> = self.shape().iter().map(|&n| n as i64).collect();
+        let mut inner = self.clone();
+        for (i, pair) in pad.chunks(2).enumerate() {
+            let d = self.ndim() - 1 - i;
+            let (size, cut) = (shape[d], pair[0].min(0) + pair[1].min(0));
+            shape[d] = size
+                .checked_add(pair[0])
+                .and_then(|n| n.checked_add(pair[1]))
+                .ok_or_else(fail)?;
+            if size + cut < 0 {
+                return Err(fail());
+            }
+            inner = inner.narrow(d as isize, -pair[0].min(0) as isize, (size + cut) as usize)?;
+        }
+        let mut out = Tensor::full(&shape[..], value)?;
+        let mut hole = out.layout().clone();
+        for (i, pair) in pad.chunks(2).enumerate() {
+            let d = self.ndim() - 1 - i;
+            hole = hole.slice(d, pair[0].max(0) as usize, inner.shape()[d], 1);
+        }
+        let values = inner.to_vec();
+        let data = out.as_mut_slice();
+        crate::index::each_place(&hole, |i, place| data[place] = values[i]);
+        Ok(out)
+    }
+
+    /// Pieces of `size` along `dim`, the last one perhaps smaller.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a size of 0, [`Error::Dim`] for a dimension that is not there.
+    pub fn split(&self, size: usize, dim: isize) -> Result<Vec<Tensor<T>>> {
+        self.split_for("split", size, dim)
+    }
+
+    fn split_for(&self, op: &'static str, size: usize, dim: isize) -> Result<Vec<Tensor<T>>> {
+        let (_, n) = self.real_dim(op, dim)?;
+        if size == 0 && n > 0 {
+            return Err(Error::Option {
+                op,
+                name: "size",
+                value: "0".into(),
+                expected: "the pieces of a dimension have at least one element",
+            });
+        }
+        (0..n.max(1))
+            .step_by(size.max(1))
+            .map(|start| self.narrow(dim, start as isize, size.min(n - start)))
+            .collect()
+    }
+
+    /// Pieces of the given sizes along `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if the sizes do not add up to the dimension, [`Error::Dim`] for one that is not there.
+    pub fn split_sizes(&self, sizes: &[usize], dim: isize) -> Result<Vec<Tensor<T>>> {
+        let (_, n) = self.real_dim("split_sizes", dim)?;
+        if sizes.iter().sum::<usize>() != n {
+            return Err(Error::Option {
+                op: "split_sizes",
+                name: "sizes",
+                value: format!("{sizes:?}"),
+                expected: "they must add up to the size of the dimension",
+            });
+        }
+        let mut start = 0;
+        let piece = |&size: &usize| {
+            start += size;
+            self.narrow(dim, (start - size) as isize, size)
+        };
+        sizes.iter().map(piece).collect()
+    }
+
+    /// At most `chunks` pieces of one size along `dim`, the last one perhaps smaller.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for no chunk, [`Error::Dim`] for a dimension that is not there.
+    pub fn chunk(&self, chunks: usize, dim: isize) -> Result<Vec<Tensor<T>>> {
+        let (_, n) = self.real_dim("chunk", dim)?;
+        if chunks == 0 {
+            return Err(Error::Option {
+                op: "chunk",
+                name: "chunks",
+                value: "0".into(),
+                expected: "there must be at least one",
+            });
+        }
+        self.split_for("chunk", n.div_ceil(chunks), dim)
+    }
+
+    /// The slices of dimension `dim`, which they lack.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there, [`Error::Shape`] for a scalar.
+    pub fn unbind(&self, dim: isize) -> Result<Vec<Tensor<T>>> {
+        let (_, n) = self.real_dim("unbind", dim)?;
+        (0..n).map(|i| self.select(dim, i as isize)).collect()
+    }
+
+    /// All windows of `size` elements along `dim`, `step` apart, as a new last dimension; a view.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a window larger than the dimension or a step of 0, [`Error::Dim`].
+    pub fn unfold(&self, dim: isize, size: usize, step: usize) -> Result<Tensor<T>> {
+        let (d, n) = self.real_dim("unfold", dim)?;
+        if size > n || step == 0 {
+            return Err(Error::Option {
+                op: "unfold",
+                name: "size and step",
+                value: format!("{size} and {step}"),
+                expected: "a window must fit into the dimension, and a step be at least 1",
+            });
+        }
+        let mut layout = self.layout().clone();
+        let stride = layout.strides[d];
+        layout.shape[d] = (n - size) / step + 1;
+        layout.strides[d] = stride * step as isize;
+        layout.shape.push(size);
+        layout.strides.push(stride);
+        Ok(self.view_as_layout(layout))
+    }
+}
+
+/// The repeats of [`Tensor::tile`]: filled up with ones to the number of dimensions.
+pub fn tile_repeats(ndim: usize, dims: impl IntoShape) -> Vec<i64> {
+    let dims = dims.sizes();
+    let mut repeats = vec![1; ndim.saturating_sub(dims.len())];
+    repeats.extend_from_slice(&dims);
+    repeats
+}

@@ -1,0 +1,478 @@
+//! Views: other shapes and orders over the same buffer, each in constant time.
+
+use crate::element::Element;
+use crate::error::{Dims, Error, Result};
+use crate::layout::view_numel;
+use crate::shape::IntoShape;
+use crate::tensor::Tensor;
+use smallvec::SmallVec;
+use std::ops::{Bound, RangeBounds};
+
+impl<T: Element> Tensor<T> {
+    /// The same elements in another shape; one size may be `-1` and is then inferred. A view where the strides
+    /// allow it, else a copy.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let x = Tensor::arange(0, 6, 1)?.reshape([2, -1])?;
+    /// assert_eq!(x.shape(), [2, 3]);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Numel`] if the shape asks for another number of elements, [`Error::Size`] if a copy would not fit
+    /// into memory.
+    pub fn reshape(&self, shape: impl IntoShape) -> Result<Self> {
+        let shape = self.infer("reshape", &shape)?;
+        match self.layout().reshape(&shape) {
+            Some(layout) => Ok(self.view_as_layout(layout)),
+            None => self.try_contiguous("reshape")?.reshape(&shape),
+        }
+    }
+
+    /// The same elements in another shape, never a copy.
+    ///
+    /// # Errors
+    /// [`Error::Numel`] if the shape asks for another number of elements, [`Error::Shape`] if the strides do not
+    /// allow a view: use [`Tensor::reshape`] then.
+    pub fn view(&self, shape: impl IntoShape) -> Result<Self> {
+        let shape = self.infer("view", &shape)?;
+        let layout = self.layout().reshape(&shape).ok_or_else(|| Error::Shape {
+            op: "view",
+            what: "the tensor",
+            got: self.shape().into(),
+            expected: format!(
+                "its strides {:?} allow no view of shape {shape:?}: use `reshape`",
+                self.strides()
+            ),
+        })?;
+        Ok(self.view_as_layout(layout))
+    }
+
+    /// A shape with its `-1` replaced, checked against the number of elements.
+    fn infer(&self, op: &'static str, shape: &impl IntoShape) -> Result<Dims> {
+        let to = shape.sizes();
+        let numel = self.numel();
+        let fail = |asked: String| Error::Numel {
+            op,
+            from: self.shape().into(),
+            numel,
+            to: to.to_vec(),
+            asked,
+        };
+        if to.iter().any(|&n| n < -1) || to.iter().filter(|&&n| n == -1).count() > 1 {
+            return Err(Error::NegativeSize {
+                op,
+                shape: to.to_vec(),
+            });
+        }
+        let known = to
+            .iter()
+            .filter(|&&n| n != -1)
+            .map(|&n| usize::try_from(n).ok())
+            .collect::<Option<Dims>>()
+            .and_then(|known| view_numel(&known))
+            .ok_or_else(|| fail("more than there can be".into()))?;
+        let inferred = match (to.contains(&-1), known) {
+            (false, _) if known == numel => 0,
+            (false, _) => return Err(fail(known.to_string())),
+            (true, 0) => {
+                return Err(fail(
+                    "a size of -1 beside a size of 0, which leaves it open".into(),
+                ));
+            }
+            (true, _) if numel.is_multiple_of(known) => numel / known,
+            (true, _) => return Err(fail(format!("a multiple of {known}"))),
+        };
+        Ok(to
+            .iter()
+            .map(|&n| if n == -1 { inferred } else { n as usize })
+            .collect())
+    }
+
+    /// Swaps two dimensions.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that the tensor does not have.
+    pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Self> {
+        let (a, b) = (
+            self.dim_index("transpose", dim0)?,
+            self.dim_index("transpose", dim1)?,
+        );
+        let mut layout = self.layout().clone();
+        if self.ndim() > 0 {
+            layout.shape.swap(a, b);
+            layout.strides.swap(a, b);
+        }
+        Ok(self.view_as_layout(layout))
+    }
+
+    /// A matrix transposed: the last two dimensions swapped; vectors and scalars stay as they are.
+    pub fn t(&self) -> Self {
+        let mut layout = self.layout().clone();
+        if let n @ 2.. = self.ndim() {
+            layout.shape.swap(n - 2, n - 1);
+            layout.strides.swap(n - 2, n - 1);
+        }
+        self.view_as_layout(layout)
+    }
+
+    /// Dimensions in another order: dimension `i` of the result is dimension `dims[i]` of this tensor.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `dims` does not name each dimension once.
+    pub fn permute(&self, dims: impl IntoShape) -> Result<Self> {
+        let dims = dims.sizes();
+        if dims.len() != self.ndim() {
+            let expected = format!("{:?} names {} dimensions", &dims[..], dims.len());
+            return Err(Error::Shape {
+                op: "permute",
+                what: "the tensor",
+                got: self.shape().into(),
+                expected,
+            });
+        }
+        let mut order: SmallVec<[usize; 4]> = SmallVec::new();
+        for &dim in &dims {
+            let d = self.dim_index("permute", dim as isize)?;
+            if order.contains(&d) {
+                let dims = dims.iter().map(|&d| d as isize).collect();
+                return Err(Error::RepeatedDim {
+                    op: "permute",
+                    dim: d,
+                    dims,
+                });
+            }
+            order.push(d);
+        }
+        Ok(self.view_as_layout(self.layout().permute(&order)))
+    }
+
+    /// Moves dimension `source` to place `destination`; the others keep their order.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that the tensor does not have.
+    pub fn movedim(&self, source: isize, destination: isize) -> Result<Self> {
+        let (from, to) = (
+            self.dim_index("movedim", source)?,
+            self.dim_index("movedim", destination)?,
+        );
+        let mut order: SmallVec<[i64; 4]> = (0..self.ndim() as i64).collect();
+        if self.ndim() > 0 {
+            let d = order.remove(from);
+            order.insert(to, d);
+        }
+        self.permute(&order[..])
+    }
+
+    /// Drops dimension `dim` if its size is 1, and changes nothing otherwise, as in PyTorch.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that the tensor does not have.
+    pub fn squeeze(&self, dim: isize) -> Result<Self> {
+        let d = self.dim_index("squeeze", dim)?;
+        let mut layout = self.layout().clone();
+        if self.shape().get(d) == Some(&1) {
+            layout.shape.remove(d);
+            layout.strides.remove(d);
+        }
+        Ok(self.view_as_layout(layout))
+    }
+
+    /// Drops all dimensions of size 1.
+    pub fn squeeze_all(&self) -> Self {
+        let mut layout = self.layout().clone();
+        layout.strides = (self.strides().iter().zip(self.shape()))
+            .filter(|d| *d.1 != 1)
+            .map(|d| *d.0)
+            .collect();
+        layout.shape.retain(|n| *n != 1);
+        self.view_as_layout(layout)
+    }
+
+    /// A new dimension of size 1 at place `dim`, which may be one past the end; -1 is that place.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a place outside the new shape.
+    pub fn unsqueeze(&self, dim: isize) -> Result<Self> {
+        self.unsqueeze_for("unsqueeze", dim)
+    }
+
+    /// As [`Tensor::unsqueeze`], for an operation named `op`.
+    pub(crate) fn unsqueeze_for(&self, op: &'static str, dim: isize) -> Result<Self> {
+        let n = self.ndim() as isize + 1;
+        let d = if dim < 0 { dim + n } else { dim };
+        if d < 0 || d >= n {
+            let mut shape: Dims = self.shape().into();
+            shape.push(1);
+            return Err(Error::Dim { op, dim, shape });
+        }
+        let d = d as usize;
+        let mut layout = self.layout().clone();
+        let stride = layout
+            .shape
+            .get(d)
+            .map_or(1, |&n| n as isize * layout.strides[d]);
+        layout.shape.insert(d, 1);
+        layout.strides.insert(d, stride);
+        Ok(self.view_as_layout(layout))
+    }
+
+    /// This tensor repeated, without a copy, to a larger shape: dimensions of size 1 and missing leading ones grow.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] if a size is neither 1 nor the one asked for.
+    pub fn broadcast_to(&self, shape: impl IntoShape) -> Result<Self> {
+        let sizes = shape.sizes();
+        if sizes.iter().any(|&n| n < 0) {
+            return Err(Error::NegativeSize {
+                op: "broadcast_to",
+                shape: sizes.to_vec(),
+            });
+        }
+        self.broadcast_sizes("broadcast_to", &sizes)
+    }
+
+    /// As [`Tensor::broadcast_to`], where `-1` keeps the size at hand.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] if a size is neither 1 nor the one asked for.
+    pub fn expand(&self, shape: impl IntoShape) -> Result<Self> {
+        let sizes = shape.sizes();
+        let extra = sizes.len().saturating_sub(self.ndim());
+        let keep = |(i, &n): (usize, &i64)| match (n, i.checked_sub(extra)) {
+            (-1, Some(j)) => self.shape().get(j).map_or(-1, |&n| n as i64),
+            _ => n,
+        };
+        let sizes: SmallVec<[i64; 4]> = sizes.iter().enumerate().map(keep).collect();
+        if sizes.iter().any(|&n| n < 0) {
+            return Err(Error::NegativeSize {
+                op: "expand",
+                shape: sizes.to_vec(),
+            });
+        }
+        self.broadcast_sizes("expand", &sizes)
+    }
+
+    fn broadcast_sizes(&self, op: &'static str, sizes: &[i64]) -> Result<Self> {
+        let too_large = || Error::Size {
+            op,
+            shape: sizes.to_vec(),
+        };
+        let shape = sizes
+            .iter()
+            .map(|&n| usize::try_from(n).map_err(|_| too_large()))
+            .collect::<Result<Dims>>()?;
+        view_numel(&shape).ok_or_else(too_large)?;
+        Ok(self.view_as_layout(self.layout().broadcast_to(op, &shape)?))
+    }
+
+    /// `len` elements of dimension `dim` from `start` on; a negative `start` counts from the end.
+    ///
+    /// # Errors
+    /// [`Error::Index`] if the range reaches outside.
+    pub fn narrow(&self, dim: isize, start: isize, len: usize) -> Result<Self> {
+        let (d, size) = self.real_dim("narrow", dim)?;
+        let from = if start < 0 {
+            start + size as isize
+        } else {
+            start
+        };
+        if from < 0 || from as usize > size {
+            return Err(Error::Index {
+                op: "narrow",
+                index: start as i64,
+                dim: d,
+                size,
+            });
+        }
+        let from = from as usize;
+        if len > size - from {
+            let end = from as i128 + len as i128 - 1;
+            let index = i64::try_from(end).unwrap_or(i64::MAX);
+            return Err(Error::Index {
+                op: "narrow",
+                index,
+                dim: d,
+                size,
+            });
+        }
+        Ok(self.view_as_layout(self.layout().slice(d, from, len, 1)))
+    }
+
+    /// One index of dimension `dim`, which the result lacks; negative ones count from the end.
+    ///
+    /// # Errors
+    /// [`Error::Index`] outside the dimension.
+    pub fn select(&self, dim: isize, index: isize) -> Result<Self> {
+        let (d, size) = self.real_dim("select", dim)?;
+        let at = if index < 0 {
+            index + size as isize
+        } else {
+            index
+        };
+        if at < 0 || at as usize >= size {
+            return Err(Error::Index {
+                op: "select",
+                index: index as i64,
+                dim: d,
+                size,
+            });
+        }
+        let mut layout = self.layout().slice(d, at as usize, 1, 1);
+        layout.shape.remove(d);
+        layout.strides.remove(d);
+        Ok(self.view_as_layout(layout))
+    }
+
+    /// A range of dimension `dim`, every `step`-th element of it. Negative bounds count from the end and bounds
+    /// outside are cut to the tensor, as in Python; a negative step walks the same elements from the last to the
+    /// first.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let x = Tensor::arange(0, 6, 1)?;
+    /// assert_eq!(x.slice(0, 1..-1, 2)?.to_vec(), [1, 3]);
+    /// assert_eq!(x.slice(0, .., -1)?.to_vec(), [5, 4, 3, 2, 1, 0]);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Option`] for a step of 0, [`Error::Dim`] for a dimension that is not there.
+    pub fn slice(&self, dim: isize, range: impl RangeBounds<isize>, step: isize) -> Result<Self> {
+        let (d, size) = self.real_dim("slice", dim)?;
+        if step == 0 {
+            let expected = "it must not be 0";
+            return Err(Error::Option {
+                op: "slice",
+                name: "step",
+                value: "0".into(),
+                expected,
+            });
+        }
+        let n = size as isize;
+        let wrap = |i: isize| if i < 0 { i.saturating_add(n) } else { i }.clamp(0, n);
+        let start = match range.start_bound() {
+            Bound::Included(&i) => wrap(i),
+            Bound::Excluded(&i) => (wrap(i) + 1).min(n),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            // `..=-1` reaches to the end.
+            Bound::Included(&-1) | Bound::Unbounded => n,
+            Bound::Included(&i) => wrap(i.saturating_add(1)),
+            Bound::Excluded(&i) => wrap(i),
+        };
+        let span = (end - start).max(0) as usize;
+        let len = span.div_ceil(step.unsigned_abs());
+        let first = if step > 0 {
+            start
+        } else {
+            (start + span as isize - 1).max(start)
+        };
+        Ok(self.view_as_layout(self.layout().slice(d, first as usize, len, step)))
+    }
+
+    /// Some dimensions in reverse order.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there, [`Error::RepeatedDim`] for one named twice.
+    pub fn flip(&self, dims: impl IntoShape) -> Result<Self> {
+        let dims = dims.sizes();
+        let mut out = self.clone();
+        let mut seen: SmallVec<[usize; 4]> = SmallVec::new();
+        for &dim in &dims {
+            let (d, size) = (self.dim_index("flip", dim as isize)?, self.shape());
+            if seen.contains(&d) {
+                let dims = dims.iter().map(|&d| d as isize).collect();
+                return Err(Error::RepeatedDim {
+                    op: "flip",
+                    dim: d,
+                    dims,
+                });
+            }
+            seen.push(d);
+            if let Some(&n) = size.get(d) {
+                let layout = out.layout().slice(d, n.saturating_sub(1), n, -1);
+                out = out.view_as_layout(layout);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Dimensions `start..=end` merged into one.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there, [`Error::Option`] if `end` lies before `start`.
+    pub fn flatten(&self, start: isize, end: isize) -> Result<Self> {
+        let (a, b) = (
+            self.dim_index("flatten", start)?,
+            self.dim_index("flatten", end)?,
+        );
+        if a > b {
+            let expected = "it must not lie before `start`";
+            return Err(Error::Option {
+                op: "flatten",
+                name: "end",
+                value: end.to_string(),
+                expected,
+            });
+        }
+        if self.ndim() == 0 {
+            return self.reshape([1]);
+        }
+        let mut shape: Dims = self.shape()[..a].into();
+        shape.push(self.shape()[a..=b].iter().product());
+        shape.extend_from_slice(&self.shape()[b + 1..]);
+        self.reshape(&shape)
+    }
+
+    /// The diagonal of dimensions 0 and 1 as the last dimension of the result, `offset` places above the main one.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are fewer than two dimensions.
+    pub fn diagonal(&self, offset: isize) -> Result<Self> {
+        if self.ndim() < 2 {
+            let expected = "a diagonal needs two dimensions".into();
+            return Err(Error::Shape {
+                op: "diagonal",
+                what: "the tensor",
+                got: self.shape().into(),
+                expected,
+            });
+        }
+        let (rows, columns) = (self.shape()[0], self.shape()[1]);
+        let (down, right) = match offset {
+            ..0 => (offset.unsigned_abs(), 0),
+            _ => (0, offset.unsigned_abs()),
+        };
+        let len = rows.saturating_sub(down).min(columns.saturating_sub(right));
+        let mut layout = self.layout().clone();
+        let stride = match len {
+            // Without a step to take, the sum need not be a number.
+            0 | 1 => 1,
+            _ => layout.strides[0] + layout.strides[1],
+        };
+        if len > 0 {
+            let start = down as isize * layout.strides[0] + right as isize * layout.strides[1];
+            layout.offset = (layout.offset as isize + start) as usize;
+        }
+        layout.shape.drain(..2);
+        layout.strides.drain(..2);
+        layout.shape.push(len);
+        layout.strides.push(stride);
+        Ok(self.view_as_layout(layout))
+    }
+
+    /// A dimension that is there, and its size.
+    pub(crate) fn real_dim(&self, op: &'static str, dim: isize) -> Result<(usize, usize)> {
+        let d = self.dim_index(op, dim)?;
+        match self.shape().get(d) {
+            Some(&n) => Ok((d, n)),
+            None => Err(Error::Shape {
+                op,
+                what: "the tensor",
+                got: self.shape().into(),
+                expected: "a scalar has no dimension to take from".into(),
+            }),
+        }
+    }
+}

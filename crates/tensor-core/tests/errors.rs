@@ -1,0 +1,439 @@
+//! Bad calls: each names the operation and the mend in its message, and none panics that can return an error.
+
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tensor_core::shape::Axes;
+use tensor_core::{Error, IntoShape, Scalar, Tensor, rows};
+
+type F = Tensor<f32>;
+
+fn rng() -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(0)
+}
+
+fn zeros(shape: impl IntoShape) -> F {
+    Tensor::zeros(shape).unwrap()
+}
+
+/// Each call on the left fails with the message on the right.
+macro_rules! fail {
+    ($($call:expr => $message:expr;)*) => {
+        $(match $call {
+            Ok(_) => panic!("no error from {}", stringify!($call)),
+            Err(e) => assert_eq!(e.to_string(), $message, "from {}", stringify!($call)),
+        })*
+    };
+}
+
+#[test]
+fn creation() {
+    fail! {
+        F::from_vec(vec![0.0; 5], [2, 3]) => "from_vec: 5 values do not fill shape [2, 3], which holds 6";
+        F::from_slice(&[0.0; 5], [6]) => "from_slice: 5 values do not fill shape [6], which holds 6";
+        F::zeros([2, -3]) => "zeros: shape [2, -3] has a negative size";
+        F::ones([-1]) => "ones: shape [-1] has a negative size";
+        F::full([1, i64::MIN], 2.0) =>
+            "full: shape [1, -9223372036854775808] has a negative size";
+        F::build("squares", [-2], |_| ()) => "squares: shape [-2] has a negative size";
+        Tensor::arange(0, 5, 0) =>
+            "arange: step is 0, but it must not be 0, and all bounds must be finite";
+        Tensor::arange(0.0, f64::INFINITY, 1.0) =>
+            "arange: step is 1, but it must not be 0, and all bounds must be finite";
+        Tensor::arange(0, 5, -1) => "arange: step is -1, but it must lead from start towards end";
+        IntoShape::dims(&[3, -1], "mine") => "mine: shape [3, -1] has a negative size";
+    }
+}
+
+/// The message for a tensor that cannot exist.
+fn too_large(op: &str, shape: impl IntoShape) -> String {
+    let shape = shape.sizes();
+    format!(
+        "{op}: shape {:?} is too large: its size in bytes overflows, or the system has not that much memory",
+        &shape[..]
+    )
+}
+
+#[test]
+fn absurd_sizes() {
+    const MOST: usize = usize::MAX;
+    // The first overflows bytes, the second elements, and the third exceeds any memory.
+    for shape in [
+        vec![MOST],
+        vec![1 << 40, 1 << 40],
+        vec![1 << 27, 1 << 28],
+        vec![2; 64],
+    ] {
+        fail! {
+            F::zeros(&shape) => too_large("zeros", &shape);
+            F::ones(&shape) => too_large("ones", &shape);
+            F::full(&shape, 1.0) => too_large("full", &shape);
+            F::rand(&shape, &mut rng()) => too_large("rand", &shape);
+            F::randn(&shape, &mut rng()) => too_large("randn", &shape);
+            F::normal(&shape, 0.0, 1.0, &mut rng()) => too_large("normal", &shape);
+            F::uniform(&shape, 0.0, 1.0, &mut rng()) => too_large("uniform", &shape);
+            F::sample(&shape, &StandardNormal, &mut rng()) => too_large("sample", &shape);
+            Tensor::randint(0, 2, &shape, &mut rng()) => too_large("randint", &shape);
+            F::build("mine", &shape, |_| ()) => too_large("mine", &shape);
+            F::build_rows("mine", &shape, 0, |_| ()) => too_large("mine", &shape);
+        }
+    }
+    fail! {
+        F::eye(MOST, 3) => too_large("eye", [MOST, 3]);
+        F::eye(3, MOST) => too_large("eye", [3, MOST]);
+        F::linspace(0.0, 1.0, MOST) => too_large("linspace", MOST);
+        Tensor::arange(i64::MIN, i64::MAX, 1) => too_large("arange", i64::MAX);
+        Tensor::arange(0.0, 1e300, 1e-300) => too_large("arange", i64::MAX);
+        Tensor::randperm(MOST, &mut rng()) => too_large("randperm", i64::MAX);
+        Tensor::scalar(0i64).one_hot::<f32>(MOST) => too_large("one_hot", i64::MAX);
+        F::from_vec(vec![], [0, 1i64 << 40, 1 << 40]) => too_large("from_vec", [0, 1i64 << 40, 1 << 40]);
+        zeros([0]).reshape([0, 1i64 << 40, 1 << 40]) =>
+            "reshape: shape [0] holds 0 elements, and [0, 1099511627776, 1099511627776] asks for more than there can be";
+        zeros([4]).reshape([MOST, MOST]) =>
+            "reshape: shape [4] holds 4 elements, and [9223372036854775807, 9223372036854775807] asks for more than \
+             there can be";
+        zeros([1]).expand([MOST, 3]) => too_large("expand", [MOST, 3]);
+        zeros([1]).broadcast_to([1u64 << 62, 2]) => too_large("broadcast_to", [1u64 << 62, 2]);
+    }
+    assert_eq!(F::zeros([1; 64]).unwrap().numel(), 1);
+    assert_eq!(F::zeros(vec![0; 64]).unwrap().numel(), 0);
+}
+
+#[test]
+fn absurd_views() {
+    // A view of this size takes no memory; what would need as much as it shows is an error.
+    let shape = [1i64 << 61];
+    let huge = Tensor::scalar(1.5f32).expand(shape).unwrap();
+    let wide = huge.reshape([1i64 << 30, 1 << 31]).unwrap();
+    let index = Tensor::scalar(0i64).expand(shape).unwrap();
+    assert_eq!(huge.exp().get([1i64 << 60]).unwrap(), 1.5f32.exp());
+    assert_eq!((&huge + 1.0).shape(), [1 << 61]);
+    assert_eq!(wide.t().shape(), [1 << 31, 1 << 30]);
+    assert_eq!(wide.flip([0, 1]).unwrap()[[-1, -1]], 1.5);
+    let column = Tensor::from([[1.0f32], [2.0]])
+        .expand([2, 1i64 << 60])
+        .unwrap();
+    let (columns, long) = (column.shape().to_vec(), vec![1i64 << 61]);
+    fail! {
+        huge.add(&huge) => too_large("add", shape);
+        huge.eq(&huge) => too_large("eq", shape);
+        huge.zip(&huge, |a, b: f32| a + b) => too_large("zip", shape);
+        huge.isclose(&huge, 0.0, 0.0) => too_large("isclose", shape);
+        huge.gt(0.0).and_then(|mask| mask.where_(&huge, 0.0)) => too_large("where", shape);
+        huge.masked_fill(&huge.gt(0.0).unwrap(), 1.0) => too_large("where", shape);
+        huge.sum(..) => too_large("sum", shape);
+        huge.prod(0) => too_large("prod", shape);
+        huge.max(..) => too_large("max", shape);
+        huge.min(..) => too_large("min", shape);
+        huge.mean(..) => too_large("mean", shape);
+        huge.var(.., 1) => too_large("var", shape);
+        huge.std(.., 1) => too_large("std", shape);
+        huge.logsumexp(..) => too_large("logsumexp", shape);
+        huge.all(..) => too_large("all", shape);
+        huge.any(..) => too_large("any", shape);
+        wide.softmax(1) => too_large("softmax", wide.shape());
+        wide.log_softmax(0) => too_large("log_softmax", wide.shape());
+        huge.cumsum(0) => too_large("cumsum", shape);
+        huge.shuffle(&mut rng()) => too_large("randperm", shape);
+        huge.bernoulli(&mut rng()) => too_large("bernoulli", shape);
+        huge.index_select(0, &Tensor::from([0])) => too_large("index_select", shape);
+        zeros([3]).index_select(0, &index) => too_large("index_select", shape);
+        zeros([3]).gather(0, &index) => too_large("gather", shape);
+        zeros([3]).scatter_add(0, &index, &huge) => too_large("scatter_add", shape);
+        huge.scatter_add(0, &Tensor::from([0]), &zeros([1])) => too_large("scatter_add", shape);
+        index.one_hot::<f32>(3) => too_large("one_hot", shape);
+        F::cat(&[&huge, &huge], 0) => too_large("cat", [1i64 << 62]);
+        F::stack(&[&huge, &huge], 0) => too_large("stack", [2, 1i64 << 61]);
+        huge.clone().set([0], 2.0) => too_large("set", shape);
+        huge.clone().add_assign(&huge) => too_large("add", shape);
+        column.reshape(&long) => too_large("reshape", &columns);
+        column.matmul(&zeros([1])) =>
+            "matmul: the right operand has shape [1], but the left operand has shape [2, 1152921504606846976]: its \
+             last size must be the second last of the right one";
+        wide.matmul(&wide.t()) => too_large("matmul", [1 << 30, 1 << 30]);
+        rows::map_rows("mine", &wide, 1, |_, _: &mut [f32]| ()) => too_large("mine", wide.shape());
+        huge.unview(shape, |x| Ok(x.clone())) => too_large("zeros", shape);
+    }
+    let far = Tensor::scalar(1.0f32).expand([1i64 << 32, 1]).unwrap();
+    let long = Tensor::scalar(1.0f32).expand([1i64 << 31]).unwrap();
+    fail! { far.add(&long) => too_large("add", [1i64 << 32, 1 << 31]); }
+    let none = zeros([0]).expand([1i64 << 61, 0]).unwrap();
+    assert_eq!(none.exp().numel() + none.contiguous().to_vec().len(), 0);
+    let none = zeros([0, 0, 1]).expand([0i64, 0, 1 << 62]).unwrap().exp();
+    assert_eq!(none.diagonal(0).unwrap().shape(), [1 << 62, 0]);
+}
+
+#[test]
+fn randomness() {
+    fail! {
+        F::normal([2], 0.0, -1.0, &mut rng()) =>
+            "normal: std is -1, but it must be finite and not negative";
+        F::normal([2], 0.0, f64::NAN, &mut rng()) =>
+            "normal: std is NaN, but it must be finite and not negative";
+        F::uniform([2], 1.0, 0.0, &mut rng()) =>
+            "uniform: high is 0, but it must be finite and not below `low`";
+        F::uniform([2], 0.0, f64::INFINITY, &mut rng()) =>
+            "uniform: high is inf, but it must be finite and not below `low`";
+        F::rand([-2], &mut rng()) => "rand: shape [-2] has a negative size";
+        F::randn([-2], &mut rng()) => "randn: shape [-2] has a negative size";
+        F::sample([-2], &StandardNormal, &mut rng()) => "sample: shape [-2] has a negative size";
+        Tensor::randint(3, 3, [2], &mut rng()) => "randint: high is 3, but it must be above `low`";
+        Tensor::from([[0.5f32, 0.0], [1.5, 1.0]]).bernoulli(&mut rng()) =>
+            "bernoulli: p[1, 0] is 1.5, but a probability lies in 0..=1";
+        Tensor::scalar(f64::NAN).bernoulli(&mut rng()) =>
+            "bernoulli: p is NaN, but a probability lies in 0..=1";
+        Tensor::scalar(1.0f32).shuffle(&mut rng()) =>
+            "shuffle: the tensor has shape [], but a scalar has no dimension to take from";
+    }
+}
+
+#[test]
+fn elements() {
+    let (x, scalar) = (zeros([2, 3]), Tensor::scalar(1.0f32));
+    fail! {
+        x.size(2) => "size: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        scalar.size(0) => "size: the tensor has shape [], but a scalar has no dimension to take from";
+        x.dim_index("mine", -3) =>
+            "mine: dimension -3 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.item() =>
+            "item: the tensor has shape [2, 3], but an item can be taken of one element only: index or reduce it first";
+        x.get([0]) => "get: the tensor has shape [2, 3], but the index [0] names 1 dimensions";
+        x.get([0, 3]) => "get: index 3 is out of range for dimension 1 of size 3";
+        x.get([-3, 0]) => "get: index -3 is out of range for dimension 0 of size 2";
+        x.get([0, usize::MAX]) => "get: index 9223372036854775807 is out of range for dimension 1 of size 3";
+        x.get([i64::MIN, 0]) => "get: index -9223372036854775808 is out of range for dimension 0 of size 2";
+        x.clone().set([2, 0], 1.0) => "set: index 2 is out of range for dimension 0 of size 2";
+        x.clone().set((), 1.0) => "set: the tensor has shape [2, 3], but the index [] names 0 dimensions";
+        2.5.element::<i64>("mine") => "mine: 2.5 is not a value of i64";
+        300usize.element::<bool>("mine") => "mine: 300 is not a value of bool";
+        2.element::<bool>("mine") => "mine: 2 is not a value of bool";
+        true.element::<f32>("mine") => "mine: true is not a value of f32";
+        usize::MAX.element::<i64>("mine") => "mine: 18446744073709551615 is not a value of i64";
+        2f64.powi(63).element::<i64>("mine") => "mine: 9223372036854776000 is not a value of i64";
+        f32::NAN.element::<i64>("mine") => "mine: NaN is not a value of i64";
+    }
+    assert_eq!(usize::MAX.element::<f64>("mine"), Ok(2f64.powi(64)));
+    assert_eq!((-(2f64.powi(63))).element::<i64>("mine"), Ok(i64::MIN));
+    assert_eq!(1usize.element::<bool>("mine"), Ok(true));
+}
+
+#[test]
+fn views() {
+    let (x, scalar) = (zeros([2, 3]), Tensor::scalar(1.0f32));
+    let dim = |op: &str, dim: isize| {
+        format!("{op}: dimension {dim} of a tensor with shape [2, 3]: dimensions go from -2 to 1")
+    };
+    fail! {
+        x.reshape([4, 2]) => "reshape: shape [2, 3] holds 6 elements, and [4, 2] asks for 8";
+        x.reshape([4, -1]) => "reshape: shape [2, 3] holds 6 elements, and [4, -1] asks for a multiple of 4";
+        x.reshape([-1, -1]) => "reshape: shape [-1, -1] has a negative size";
+        x.reshape([-2, 3]) => "reshape: shape [-2, 3] has a negative size";
+        zeros([0]).reshape([0, -1]) =>
+            "reshape: shape [0] holds 0 elements, and [0, -1] asks for a size of -1 beside a size of 0, which leaves \
+             it open";
+        x.view([5]) => "view: shape [2, 3] holds 6 elements, and [5] asks for 5";
+        x.t().view([6]) =>
+            "view: the tensor has shape [3, 2], but its strides [1, 3] allow no view of shape [6]: use `reshape`";
+        x.transpose(0, 2) => dim("transpose", 2);
+        x.transpose(isize::MIN, 0) => dim("transpose", isize::MIN);
+        x.permute([0]) => "permute: the tensor has shape [2, 3], but [0] names 1 dimensions";
+        x.permute([0, -2]) => "permute: dimension 0 is named twice in [0, -2]";
+        x.permute([0, 2]) => dim("permute", 2);
+        x.movedim(2, 0) => dim("movedim", 2);
+        x.movedim(0, -3) => dim("movedim", -3);
+        x.squeeze(2) => dim("squeeze", 2);
+        x.unsqueeze(3) =>
+            "unsqueeze: dimension 3 of a tensor with shape [2, 3, 1]: dimensions go from -3 to 2";
+        x.unsqueeze(isize::MAX) =>
+            "unsqueeze: dimension 9223372036854775807 of a tensor with shape [2, 3, 1]: dimensions go from -3 to 2";
+        x.broadcast_to([2, 4]) =>
+            "broadcast_to: shapes [2, 3] and [2, 4] do not broadcast: counted from the right, sizes must be equal or 1";
+        x.broadcast_to([3]) =>
+            "broadcast_to: shapes [2, 3] and [3] do not broadcast: counted from the right, sizes must be equal or 1";
+        x.broadcast_to([-1, 3]) => "broadcast_to: shape [-1, 3] has a negative size";
+        x.expand([-1, 3, 3]) => "expand: shape [-1, 3, 3] has a negative size";
+        x.expand([5, -1]) =>
+            "expand: shapes [2, 3] and [5, 3] do not broadcast: counted from the right, sizes must be equal or 1";
+        x.narrow(1, 1, 3) => "narrow: index 3 is out of range for dimension 1 of size 3";
+        x.narrow(1, 0, usize::MAX) =>
+            "narrow: index 9223372036854775807 is out of range for dimension 1 of size 3";
+        x.narrow(1, isize::MIN, 1) =>
+            "narrow: index -9223372036854775808 is out of range for dimension 1 of size 3";
+        x.narrow(2, 0, 1) => dim("narrow", 2);
+        x.select(1, 3) => "select: index 3 is out of range for dimension 1 of size 3";
+        x.select(1, isize::MIN) =>
+            "select: index -9223372036854775808 is out of range for dimension 1 of size 3";
+        scalar.select(0, 0) => "select: the tensor has shape [], but a scalar has no dimension to take from";
+        x.slice(0, .., 0) => "slice: step is 0, but it must not be 0";
+        x.slice(2, .., 1) => dim("slice", 2);
+        x.flip([0, 0]) => "flip: dimension 0 is named twice in [0, 0]";
+        x.flip([2]) => dim("flip", 2);
+        x.flatten(1, 0) => "flatten: end is 0, but it must not lie before `start`";
+        x.flatten(0, 2) => dim("flatten", 2);
+        zeros([2]).diagonal(0) => "diagonal: the tensor has shape [2], but a diagonal needs two dimensions";
+    }
+}
+
+#[test]
+fn arithmetic() {
+    let (x, y) = (zeros([2, 3]), zeros([2, 4]));
+    let mask = x.gt(0.0).unwrap();
+    let clash = |op: &str| {
+        format!(
+            "{op}: shapes [2, 3] and [2, 4] do not broadcast: counted from the right, sizes must be equal or 1"
+        )
+    };
+    macro_rules! binary {
+        ($($name:ident)*) => { fail! { $(x.$name(&y) => clash(stringify!($name));)* } };
+    }
+    binary!(add sub mul maximum minimum div atan2 hypot logaddexp xlogy fmod remainder pow eq ne lt le gt ge
+        logical_and logical_or logical_xor);
+    fail! {
+        x.zip(&y, |a, b: f32| a + b) => clash("zip");
+        x.isclose(&y, 0.0, 0.0) => clash("isclose");
+        x.allclose(&y, 0.0, 0.0) => clash("isclose");
+        mask.where_(&y, 0.0) => clash("where");
+        mask.where_(0.0, &y) => clash("where");
+        mask.where_(&x, true) => "where: true is not a value of f32";
+        y.masked_fill(&mask, 1.0) => clash("where");
+        x.clone().add_assign(&y) =>
+            "add_assign: the summand has shape [2, 4], but it must have the shape [2, 3] of the sum";
+        Tensor::from([1i64]).add(0.5) => "add: 0.5 is not a value of i64";
+        Tensor::from([true]).eq(2) => "eq: 2 is not a value of bool";
+    }
+}
+
+#[test]
+fn reductions() {
+    let (x, none) = (zeros([2, 3]), zeros([2, 0]));
+    macro_rules! reductions {
+        ($($name:ident($($more:expr)?))*) => { $(
+            let name = stringify!($name);
+            fail! {
+                x.$name(2 $(, $more)?) => format!(
+                    "{name}: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1"
+                );
+                x.$name([1, 0, -1] $(, $more)?) => format!("{name}: dimension 1 is named twice in [1, 0, -1]");
+            }
+        )* };
+    }
+    reductions!(sum() prod() max() min() mean() var(1) std(0) logsumexp() all() any());
+    macro_rules! rows {
+        ($($name:ident)*) => { fail! { $(
+            x.$name(-3) => concat!(
+                stringify!($name), ": dimension -3 of a tensor with shape [2, 3]: dimensions go from -2 to 1"
+            );
+        )* } };
+    }
+    rows!(softmax log_softmax cumsum argmax argmin max_dim min_dim);
+    let empty = |op: &str| {
+        format!("{op}: dimension of size 0 in shape [2, 0]: there is no element to choose from")
+    };
+    fail! {
+        none.max(..) => empty("max");
+        none.min(1) => empty("min");
+        none.argmax(1) => empty("argmax");
+        none.argmin(-1) => empty("argmin");
+        none.max_dim(1) => empty("max_dim");
+        none.min_dim(1) => empty("min_dim");
+        Axes::from(1).mask("mine", &[]) =>
+            "mine: dimension 1 of a tensor with shape []: dimensions go from -1 to 0";
+        Axes::from([0, -1]).mask("mine", &[]) => "mine: dimension 0 is named twice in [0, -1]";
+        rows::map_rows("mine", &x, 2, |_, _: &mut [f32]| ()) =>
+            "mine: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        rows::map_rows2("mine", (&x, &none), 0, |_, _, _: &mut [f32]| ()) =>
+            "mine: the second operand has shape [2, 0], but it must have the shape [2, 3] of the first";
+    }
+}
+
+#[test]
+fn products() {
+    let clash = |left: &str, right: &str| {
+        format!(
+            "matmul: the right operand has shape {right}, but the left operand has shape {left}: its last size must \
+             be the second last of the right one"
+        )
+    };
+    fail! {
+        zeros([2, 3]).matmul(&zeros([2, 3])) => clash("[2, 3]", "[2, 3]");
+        zeros([3]).matmul(&zeros([2])) => clash("[3]", "[2]");
+        zeros([3]).matmul(&zeros(())) => clash("[3]", "[]");
+        zeros([2, 4, 3]).matmul(&zeros([3, 3, 5])) =>
+            "matmul: shapes [2] and [3] do not broadcast: counted from the right, sizes must be equal or 1";
+    }
+}
+
+#[test]
+fn picking_and_joining() {
+    let (x, index) = (zeros([2, 3]), Tensor::from([[0], [3]]));
+    fail! {
+        x.gather(1, &index) => "gather: index 3 is out of range for dimension 1 of size 3";
+        x.gather(2, &index) =>
+            "gather: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.gather(1, &Tensor::from([0])) =>
+            "gather: the index has shape [1], but the tensor has shape [2, 3]: they must have as many dimensions, and \
+             agree or fit but for 1";
+        x.gather(1, &Tensor::from([[0], [0], [0]])) =>
+            "gather: the index has shape [3, 1], but the tensor has shape [2, 3]: they must have as many dimensions, \
+             and agree or fit but for 1";
+        x.scatter_add(1, &Tensor::from([[-1]]), &zeros([1, 1])) =>
+            "scatter_add: index -1 is out of range for dimension 1 of size 3";
+        x.scatter_add(1, &Tensor::from([[0, 0]]), &zeros([1, 1])) =>
+            "scatter_add: the source has shape [1, 1], but the index has shape [1, 2], which must fit into it";
+        x.index_select(0, &Tensor::from([2])) =>
+            "index_select: index 2 is out of range for dimension 0 of size 2";
+        x.index_select(0, &index) =>
+            "index_select: the index has shape [2, 1], but it must have one dimension";
+        Tensor::scalar(1.0f32).index_select(0, &Tensor::from([0])) =>
+            "index_select: the tensor has shape [], but a scalar has no dimension to take from";
+        F::cat(&[], 0) => "cat: dimension of size 0 in shape []: there is no element to choose from";
+        F::cat(&[&x, &zeros([2, 4])], 0) =>
+            "cat: one tensor has shape [2, 4], but it must agree with the first, [2, 3], but for dimension 0";
+        F::cat(&[&x], 2) => "cat: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        F::stack(&[], 0) => "stack: dimension of size 0 in shape []: there is no element to choose from";
+        F::stack(&[&x, &zeros([2, 4])], 0) =>
+            "stack: one tensor has shape [2, 4], but it must have the shape [2, 3] of the first";
+        F::stack(&[&x], 3) =>
+            "stack: dimension 3 of a tensor with shape [2, 3, 1]: dimensions go from -3 to 2";
+        index.one_hot::<f32>(3) => "one_hot: target[1, 0] is 3, but the rows have 3 classes";
+        Tensor::scalar(-1i64).one_hot::<f32>(3) => "one_hot: target is -1, but the rows have 3 classes";
+        zeros([2]).unview([4], |x| x.narrow(0, 0, 3)) =>
+            "unview: the view has shape [3], but the gradient has shape [2], and a view looks into its tensor";
+        zeros([2]).unview([0], |_| F::ones([2])) =>
+            "unview: the view has shape [2], but the gradient has shape [2], and a view looks into its tensor";
+    }
+}
+
+/// The message of the panic that `f` ends in.
+fn panic_of<T>(f: impl FnOnce() -> T) -> String {
+    match catch_unwind(AssertUnwindSafe(|| drop(f()))) {
+        Ok(()) => panic!("no panic"),
+        Err(message) => *message.downcast::<String>().expect("a message"),
+    }
+}
+
+#[test]
+fn operators_and_indexing_panic_with_the_same_message() {
+    let (x, y) = (zeros([2, 3]), zeros([2, 4]));
+    let message = |e: Option<Error>| e.unwrap().to_string();
+    assert_eq!(panic_of(|| &x + &y), message(x.add(&y).err()));
+    assert_eq!(panic_of(|| x.clone() - &y), message(x.sub(&y).err()));
+    assert_eq!(panic_of(|| &x * y.clone()), message(x.mul(&y).err()));
+    assert_eq!(panic_of(|| x.clone() / y.clone()), message(x.div(&y).err()));
+    assert_eq!(panic_of(|| &x + true), message(x.add(true).err()));
+    let ints = Tensor::from([1i64]);
+    assert_eq!(panic_of(|| 0.5 * &ints), message(ints.mul(0.5).err()));
+    for index in [vec![0], vec![2, 0], vec![0, -4]] {
+        let want = message(x.get(&index).err()).replacen("get", "index", 1);
+        assert_eq!(panic_of(|| x[&index]), want);
+    }
+    let huge = Tensor::scalar(1.0f32).expand([1i64 << 61]).unwrap();
+    assert_eq!(
+        panic_of(|| huge.contiguous()),
+        too_large("contiguous", [1i64 << 61])
+    );
+    let mut writable = huge.clone();
+    let panic = panic_of(|| writable.as_mut_slice().len());
+    assert_eq!(panic, too_large("as_mut_slice", [1i64 << 61]));
+}
