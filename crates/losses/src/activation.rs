@@ -34,3 +34,61 @@ pub fn sigmoid<T: Float>(x: &Var<T>) -> Var<T> {
 pub fn log_sigmoid<T: Float>(x: &Var<T>) -> Var<T> {
     x.log_sigmoid()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Case, Checked, check_loss};
+
+    struct Softmax;
+    impl Checked for Softmax {
+        const NAME: &'static str = "softmax";
+        fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
+            softmax(&v[0], case.i64("dim", -1) as isize)
+        }
+    }
+
+    struct LogSoftmax;
+    impl Checked for LogSoftmax {
+        const NAME: &'static str = "log_softmax";
+        fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
+            log_softmax(&v[0], case.i64("dim", -1) as isize)
+        }
+    }
+
+    struct Sigmoid;
+    impl Checked for Sigmoid {
+        const NAME: &'static str = "sigmoid";
+        fn call<T: Float>(_: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
+            Ok(sigmoid(&v[0]))
+        }
+    }
+
+    struct LogSigmoid;
+    impl Checked for LogSigmoid {
+        const NAME: &'static str = "logsigmoid";
+        fn call<T: Float>(_: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
+            Ok(log_sigmoid(&v[0]))
+        }
+    }
+
+    #[test]
+    fn softmax_checks() {
+        check_loss::<Softmax>();
+    }
+
+    #[test]
+    fn log_softmax_checks() {
+        check_loss::<LogSoftmax>();
+    }
+
+    #[test]
+    fn sigmoid_checks() {
+        check_loss::<Sigmoid>();
+    }
+
+    #[test]
+    fn log_sigmoid_checks() {
+        check_loss::<LogSigmoid>();
+    }
+}

@@ -7,7 +7,7 @@ use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::source::Source;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
-use autograd::{Error, Float, Fused, Needs, Result, Tensor, Var, fused};
+use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
 
 /// A loss of one element of each of `N` inputs.
 pub trait Pointwise<T: Float, const N: usize>: Clone + Send + Sync + 'static {
@@ -30,7 +30,7 @@ pub trait Pointwise<T: Float, const N: usize>: Clone + Send + Sync + 'static {
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>>;
 }
 
-/// Runs a loss on inputs of one shape, which the caller has checked with [`same_shape`].
+/// Runs a loss on inputs of one shape, which the caller has checked with `check::same_shape`.
 ///
 /// `weight` multiplies each element and broadcasts to the inputs' shape; `mean` is what [`Reduction::Mean`] divides by.
 pub(crate) fn run<T: Float, P: Pointwise<T, N>, const N: usize>(
@@ -50,42 +50,6 @@ pub(crate) fn run<T: Float, P: Pointwise<T, N>, const N: usize>(
         }),
         &inputs,
     )
-}
-
-/// Checks that `other` has the shape of `first`.
-pub(crate) fn same_shape(
-    op: &'static str,
-    what: &'static str,
-    other: &[usize],
-    first: &[usize],
-) -> Result<()> {
-    if other == first {
-        return Ok(());
-    }
-    let expected = format!(
-        "the input has shape {first:?}: they must agree, as nothing is broadcast in a loss"
-    );
-    Err(Error::Shape {
-        op,
-        what,
-        got: other.into(),
-        expected,
-    })
-}
-
-/// Checks that a weight broadcasts to `shape`, and returns it in that shape.
-pub(crate) fn broadcast_weight<T: Float>(
-    op: &'static str,
-    what: &'static str,
-    weight: &Tensor<T>,
-    shape: &[usize],
-) -> Result<Tensor<T>> {
-    weight.broadcast_to(shape).map_err(|_| Error::Shape {
-        op,
-        what,
-        got: weight.shape().into(),
-        expected: format!("it must broadcast to the target's shape {shape:?}"),
-    })
 }
 
 #[derive(Clone)]

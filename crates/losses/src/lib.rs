@@ -29,13 +29,19 @@
 mod options;
 pub mod activation;
 pub mod binary;
+mod check;
 pub mod classification;
 pub mod divergence;
 pub mod elementwise;
 pub mod metric;
+pub mod preference;
+pub mod ranking;
 mod reduction;
 pub mod regression;
 pub mod rowwise;
+pub mod segmentation;
+pub mod selfsup;
+pub mod sequence;
 #[cfg(test)]
 mod testing;
 

@@ -1,6 +1,7 @@
-use crate::elementwise::{self, Pointwise, broadcast_weight, same_shape};
+use crate::check::{self, broadcast_weight, same_shape};
+use crate::elementwise::{self, Pointwise};
 use autograd::tensor_core::kernel::Isa;
-use autograd::{Error, Float, Result, Tensor, Var};
+use autograd::{Float, Result, Tensor, Var};
 
 options! {
     /// Binary cross entropy of probabilities.
@@ -15,7 +16,7 @@ options! {
     /// `x` and `t` have one shape, any; so has the result with [`Reduction::None`](crate::Reduction::None), else it is
     /// a scalar.
     /// # Errors
-    /// [`Error::Shape`] if the shapes differ, [`Error::Value`] for an input or a target outside `0..=1`.
+    /// [`Error::Shape`](crate::Error::Shape) if the shapes differ, [`Error::Value`](crate::Error::Value) for an input or a target outside `0..=1`.
     /// # Example
     /// ```
     /// use losses::prelude::*;
@@ -45,16 +46,13 @@ impl<T: Float> BinaryCrossEntropy<T> {
         let op = <Bce as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
         for (what, v) in [("input", x), ("target", t)] {
-            if let Some((at, p)) = v.value().find(|p| !(T::ZERO..=T::ONE).contains(&p)) {
-                let expected = "a probability lies in 0..=1; for logits use `binary_cross_entropy_with_logits`";
-                return Err(Error::Value {
-                    op,
-                    what,
-                    at,
-                    value: p.to_string(),
-                    expected,
-                });
-            }
+            check::elements(
+                op,
+                what,
+                v.value(),
+                |p| !(T::ZERO..=T::ONE).contains(&p),
+                "a probability lies in 0..=1; for logits use `binary_cross_entropy_with_logits`",
+            )?;
         }
         let weight = match &self.weight {
             Some(w) => Some(broadcast_weight(op, "the weight", w, x.shape())?),

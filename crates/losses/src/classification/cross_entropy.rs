@@ -1,9 +1,9 @@
 use super::target::{check_classes, check_weight, class_dim};
-use crate::elementwise::same_shape;
+use crate::check::{self, same_shape};
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::Isa;
 use autograd::tensor_core::kernel::softmax::LogSum;
-use autograd::{Error, Float, Result, Tensor, Var};
+use autograd::{Float, Result, Tensor, Var};
 
 options! {
     /// The cross entropy of logits with classes or with distributions: the usual loss of a classifier.
@@ -20,8 +20,8 @@ options! {
     /// `x`: `(C)`, `(N, C)` or `(N, C, d…)`; `t`: classes as a scalar, `(N)` or `(N, d…)`, or a distribution of the shape
     /// of `x`; the result is as the classes with [`Reduction::None`](crate::Reduction::None), else a scalar.
     /// # Errors
-    /// [`Error::Shape`] if shapes disagree; [`Error::Class`] for a class outside `0..C` that is not `ignore_index`;
-    /// [`Error::Value`] for a negative probability; [`Error::Option`] if `label_smoothing` is not in `0..=1`.
+    /// [`Error::Shape`](crate::Error::Shape) if shapes disagree; [`Error::Class`](crate::Error::Class) for a class outside `0..C` that is not `ignore_index`;
+    /// [`Error::Value`](crate::Error::Value) for a negative probability; [`Error::Option`](crate::Error::Option) if `label_smoothing` is not in `0..=1`.
     /// # Example
     /// ```
     /// use losses::prelude::*;
@@ -72,15 +72,13 @@ impl<T: Float> CrossEntropy<T> {
     /// # Errors
     /// See [`CrossEntropy`].
     pub fn forward(&self, x: &Var<T>, t: &impl CrossEntropyTarget<T>) -> Result<Var<T>> {
-        if !(0.0..=1.0).contains(&self.label_smoothing) {
-            let (name, value) = ("label_smoothing", self.label_smoothing.to_string());
-            return Err(Error::Option {
-                op: NAME,
-                name,
-                value,
-                expected: "it must lie in 0..=1",
-            });
-        }
+        check::option(
+            NAME,
+            "label_smoothing",
+            self.label_smoothing,
+            (0.0..=1.0).contains(&self.label_smoothing),
+            "it must lie in 0..=1",
+        )?;
         check_weight(NAME, &self.weight, class_dim(NAME, x.shape())?.1)?;
         t.loss(self, x)
     }
@@ -338,16 +336,14 @@ impl<T: Float> CrossEntropyTarget<T> for Var<T> {
     fn loss(&self, options: &CrossEntropy<T>, x: &Var<T>) -> Result<Var<T>> {
         let (dim, classes) = class_dim(NAME, x.shape())?;
         same_shape(NAME, "the target", self.shape(), x.shape())?;
-        if let Some((at, p)) = self.value().find(|p| p < T::ZERO) {
-            let expected = "a probability is not negative";
-            return Err(Error::Value {
-                op: NAME,
-                what: "target",
-                at,
-                value: p.to_string(),
-                expected,
-            });
-        }
+        let is_negative = |p| p < T::ZERO;
+        check::elements(
+            NAME,
+            "target",
+            self.value(),
+            is_negative,
+            "a probability is not negative",
+        )?;
         let weight = options.weight.as_ref().map(|w| (w.clone(), w.to_vec()));
         let rows = x
             .shape()

@@ -1,4 +1,5 @@
-use crate::elementwise::{self, Pointwise, same_shape};
+use crate::check::same_shape;
+use crate::elementwise::{self, Pointwise};
 use autograd::tensor_core::kernel::Isa;
 use autograd::{Float, Result, Var};
 

@@ -1,4 +1,4 @@
-use crate::elementwise::same_shape;
+use crate::check::{self, same_shape};
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::Isa;
 use autograd::tensor_core::kernel::softmax::WIDTH;
@@ -66,25 +66,14 @@ impl CosineEmbeddingLoss {
                 expected,
             });
         }
-        if let Some((at, v)) = t.find(|v| v != T::ONE && v != -T::ONE) {
-            let expected = "it must be 1 for a pair that belongs together, or -1";
-            return Err(Error::Value {
-                op,
-                what: "target",
-                at,
-                value: v.to_string(),
-                expected,
-            });
-        }
-        if self.margin.is_nan() {
-            let expected = "it must be a number from -1 to 1";
-            return Err(Error::Option {
-                op,
-                name: "margin",
-                value: "NaN".into(),
-                expected,
-            });
-        }
+        check::signs(op, "target", t)?;
+        check::option(
+            op,
+            "margin",
+            self.margin,
+            !self.margin.is_nan(),
+            "it must be a number from -1 to 1",
+        )?;
         let loss = CosineEmbedding {
             same: t.gt(T::ZERO)?.to_vec(),
             target: t.clone(),

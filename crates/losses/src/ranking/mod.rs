@@ -1,0 +1,1 @@
+//! Losses of rankings and of pairs of scores.
