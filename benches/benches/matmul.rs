@@ -69,6 +69,8 @@ fn layer(c: &mut Criterion) {
         [784, 64, 128],
         (true, false),
     );
+    // The last layer of a small classifier.
+    product(c, "matmul/layer/128x128x10", [128, 128, 10], (false, false));
 }
 
 fn main() {

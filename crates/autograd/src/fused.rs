@@ -29,6 +29,16 @@ pub trait Fused<T: Float>: Clone + 'static {
     /// If memory for the result cannot be had; inputs were checked before.
     fn forward(&self, inputs: &[&Tensor<T>]) -> Result<(Tensor<T>, Self::Saved)>;
 
+    /// As [`Fused::forward`] where the gradients of the inputs that `needs` names are going to be asked for: an
+    /// operation that ends in one number may make them on the way, while its data is in the cache, and keep them.
+    ///
+    /// # Errors
+    /// As [`Fused::forward`].
+    fn forward_for(&self, inputs: &[&Tensor<T>], needs: Needs) -> Result<(Tensor<T>, Self::Saved)> {
+        let _ = needs;
+        self.forward(inputs)
+    }
+
     /// The gradients of those inputs that `needs` asks for, from the gradient `dy` of the result.
     ///
     /// # Errors
@@ -51,7 +61,13 @@ pub type FusedGrads<T> = SmallVec<[Option<Tensor<T>>; 2]>;
 /// What the forward kernel returns, and [`Error::Tape`](crate::Error::Tape) for inputs on different tapes.
 pub fn fused<T: Float, F: Fused<T>>(op: F, inputs: &[&Var<T>]) -> Result<Var<T>> {
     let values: SmallVec<[&Tensor<T>; 4]> = inputs.iter().map(|x| x.value()).collect();
-    let (y, saved) = op.forward(&values)?;
+    let needs = (inputs.iter().take(64).enumerate())
+        .filter(|(_, x)| x.is_tracked())
+        .fold(0, |mask, (i, _)| mask | 1 << i);
+    let (y, saved) = match needs {
+        0 => op.forward(&values)?,
+        needs => op.forward_for(&values, Needs(needs))?,
+    };
     Var::record(inputs, y, |_| Node {
         op,
         inputs: inputs.iter().map(|x| x.save()).collect(),

@@ -56,6 +56,11 @@ impl Needs {
     pub fn get(self, i: usize) -> bool {
         i >= 64 || self.0 >> i & 1 == 1
     }
+
+    /// How many of the first `n` operands' gradients are wanted.
+    pub fn count(self, n: usize) -> usize {
+        (0..n).filter(|&i| self.get(i)).count()
+    }
 }
 
 /// The gradients of an operation's operands.
