@@ -47,7 +47,7 @@ impl<T: Element> Tensor<T> {
 
     /// A tensor without dimensions.
     pub fn scalar(value: T) -> Self {
-        Self::from_buffer(Buffer::from_vec(vec![value]), smallvec![])
+        Self::one(value, Dims::new())
     }
 
     /// Zeros, or `false`.

@@ -319,7 +319,9 @@ impl<T: Number> Tensor<T> {
     ) -> Result<Tensor<T>> {
         let mut out = Tensor::zeros(shape)?;
         let seen = view(&out)?;
-        if seen.shape() != self.shape() || (seen.numel() > 0 && !seen.shares_buffer(&out)) {
+        // A single element is not shared but copied.
+        let looks_in = seen.shares_buffer(&out) || (out.numel() == 1 && seen.buffer().len() == 1);
+        if seen.shape() != self.shape() || (seen.numel() > 0 && !looks_in) {
             let expected = format!(
                 "the gradient has shape {:?}, and a view looks into its tensor",
                 self.shape()

@@ -14,11 +14,23 @@ use smallvec::SmallVec;
 pub type Strides = SmallVec<[isize; 4]>;
 
 /// How a tensor's elements lie in its buffer: a shape, a stride for each dimension, and the place of the first element.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     pub(crate) shape: Dims,
     pub(crate) strides: Strides,
     pub(crate) offset: usize,
+}
+
+impl Clone for Layout {
+    #[inline]
+    fn clone(&self) -> Self {
+        // Copied as a whole; a derived clone would go through the numbers one by one.
+        Layout {
+            shape: Dims::from_slice(&self.shape),
+            strides: Strides::from_slice(&self.strides),
+            offset: self.offset,
+        }
+    }
 }
 
 /// The number of elements of `shape`, or `None` if it is too large to exist (invariant 2).
@@ -129,6 +141,12 @@ impl Layout {
     /// The number of elements.
     pub fn numel(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// Whether there is exactly one element.
+    #[inline]
+    pub(crate) fn is_one(&self) -> bool {
+        self.shape.iter().all(|&n| n == 1)
     }
 
     /// Whether the elements lie in row-major order without gaps.

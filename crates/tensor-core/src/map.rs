@@ -4,8 +4,9 @@
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::kernel::isa::Isa;
-use crate::kernel::map::{Binary, Ternary, Unary, map1, map2, map3};
+use crate::kernel::map::{Binary, Ternary, Unary, map_one, map_one2, map1, map2, map3};
 use crate::kernel::pool::Buffer;
+use crate::kernel::source::Source;
 use crate::layout::{Layout, broadcast};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
@@ -119,15 +120,14 @@ pub(crate) fn unary<A: Element, O: Element, F: Unary<A, O>>(
     f: F,
     a: &Tensor<A>,
 ) -> Result<Tensor<O>> {
+    if let Some(x) = a.lone() {
+        return Ok(Tensor::one(map_one(f, x), a.shape().into()));
+    }
     if let Some(x) = a.as_slice() {
         let mut buffer = Buffer::stale("map", &[x.len()])?;
-        let layout = Layout::contiguous(a.shape().into());
-        map1(
-            f,
-            &crate::kernel::source::Source::new(x, &layout),
-            &mut buffer.as_mut_slice()[..x.len()],
-        );
-        return Ok(Tensor::with_layout(buffer, layout));
+        let out = &mut buffer.as_mut_slice()[..x.len()];
+        map1(f, &Source::flat_of(x), out);
+        return Ok(Tensor::from_buffer(buffer, a.shape().into()));
     }
     let mut core = a.layout().clone();
     for (n, &s) in core.shape.iter_mut().zip(&core.strides) {
@@ -142,7 +142,7 @@ pub(crate) fn unary<A: Element, O: Element, F: Unary<A, O>>(
     let mut buffer = Buffer::stale("map", &[n])?;
     map1(
         f,
-        &crate::kernel::source::Source::new(a.buffer(), &layouts[0]),
+        &Source::new(a.buffer(), &layouts[0]),
         &mut buffer.as_mut_slice()[..n],
     );
     let out = Tensor::with_layout(buffer, result_layout(layouts[0].shape(), order));
@@ -194,6 +194,18 @@ where
         Opnd::Scalar(b) => return unary(WithRight(f, b), a),
         Opnd::Tensor(b) => b,
     };
+    if a.shape() == b.shape() {
+        // The common case needs no plan.
+        if let (Some(x), Some(y)) = (a.lone(), b.lone()) {
+            return Ok(Tensor::one(map_one2(f, x, y), a.shape().into()));
+        }
+        if let (Some(x), Some(y)) = (a.as_slice(), b.as_slice()) {
+            let mut buffer = Buffer::stale(op, &[x.len()])?;
+            let (x, y) = (Source::flat_of(x), Source::flat_of(y));
+            map2(f, &x, &y, &mut buffer.as_mut_slice()[..x.len()]);
+            return Ok(Tensor::from_buffer(buffer, a.shape().into()));
+        }
+    }
     let shape = broadcast(op, a.shape(), b.shape())?;
     let mut layouts = [
         a.layout().broadcast_to(op, &shape)?,
@@ -206,8 +218,8 @@ where
     let [la, lb] = &layouts;
     map2(
         f,
-        &crate::kernel::source::Source::new(a.buffer(), la),
-        &crate::kernel::source::Source::new(b.buffer(), lb),
+        &Source::new(a.buffer(), la),
+        &Source::new(b.buffer(), lb),
         out,
     );
     Ok(Tensor::with_layout(
@@ -240,7 +252,6 @@ where
     let n = shape.iter().product();
     let out = &mut buffer.as_mut_slice()[..n];
     let [la, lb, lc] = &layouts;
-    use crate::kernel::source::Source;
     map3(
         f,
         &Source::new(a.buffer(), la),

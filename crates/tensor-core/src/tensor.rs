@@ -2,7 +2,7 @@
 
 use crate::element::{DType, Element};
 use crate::error::{Dims, Error, Result};
-use crate::kernel::pool::Buffer;
+use crate::kernel::pool::{Buffer, Shelved};
 use crate::kernel::source::Source;
 use crate::layout::{Layout, unravel};
 use crate::shape::IntoShape;
@@ -25,8 +25,34 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone)]
 pub struct Tensor<T: Element> {
-    buffer: Arc<Buffer<T>>,
+    storage: Storage<T>,
     layout: Layout,
+}
+
+/// Where the elements are. A copy of a single element is as good as a share in it, and costs no allocation: the values
+/// between one loss and the next are mostly of this kind.
+#[derive(Clone)]
+enum Storage<T: Element> {
+    One([T; 1]),
+    Shared(Arc<Shelved<T>>),
+}
+
+impl<T: Element> Storage<T> {
+    #[inline]
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Storage::One(x) => x,
+            Storage::Shared(x) => x.as_slice(),
+        }
+    }
+
+    /// The elements for writing, if no other tensor sees them.
+    fn own(&mut self) -> Option<&mut [T]> {
+        match self {
+            Storage::One(x) => Some(x),
+            Storage::Shared(x) => Arc::get_mut(x).map(Shelved::as_mut_slice),
+        }
+    }
 }
 
 impl<T: Element> Tensor<T> {
@@ -37,16 +63,35 @@ impl<T: Element> Tensor<T> {
 
     pub(crate) fn with_layout(buffer: Buffer<T>, layout: Layout) -> Self {
         debug_assert!(buffer.as_slice().len() >= layout.numel());
+        let storage = match buffer {
+            Buffer::One(x) => Storage::One(x),
+            Buffer::Many(x) => Storage::Shared(Arc::new(x)),
+        };
+        Tensor { storage, layout }
+    }
+
+    /// A tensor of one element.
+    #[inline]
+    pub(crate) fn one(value: T, shape: Dims) -> Self {
         Tensor {
-            buffer: Arc::new(buffer),
-            layout,
+            storage: Storage::One([value]),
+            layout: Layout::contiguous(shape),
+        }
+    }
+
+    /// The element, if it is the only one and lies in place.
+    #[inline]
+    pub(crate) fn lone(&self) -> Option<T> {
+        match self.storage {
+            Storage::One([x]) if self.layout.is_one() => Some(x),
+            _ => None,
         }
     }
 
     /// The same buffer seen through another layout.
     pub(crate) fn view_as_layout(&self, layout: Layout) -> Self {
         Tensor {
-            buffer: self.buffer.clone(),
+            storage: self.storage.clone(),
             layout,
         }
     }
@@ -112,7 +157,7 @@ impl<T: Element> Tensor<T> {
 
     /// The whole buffer that this tensor, and perhaps others, look into; see [`Tensor::layout`].
     pub fn buffer(&self) -> &[T] {
-        self.buffer.as_slice()
+        self.storage.as_slice()
     }
 
     /// The number of dimensions.
@@ -143,9 +188,13 @@ impl<T: Element> Tensor<T> {
         self.layout.is_contiguous()
     }
 
-    /// Whether both tensors look into the same buffer.
+    /// Whether both tensors look into the same buffer. One made with a single element holds it in place, and shares it
+    /// with none.
     pub fn shares_buffer(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.buffer, &other.buffer)
+        match (&self.storage, &other.storage) {
+            (Storage::Shared(a), Storage::Shared(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
     }
 
     /// A dimension counted from the front, for an operation named `op`.
@@ -163,7 +212,7 @@ impl<T: Element> Tensor<T> {
         }
         match self.numel() {
             0 => Some(&[]),
-            n => Some(&self.buffer.as_slice()[self.layout.offset..self.layout.offset + n]),
+            n => Some(&self.storage.as_slice()[self.layout.offset..self.layout.offset + n]),
         }
     }
 
@@ -214,12 +263,12 @@ impl<T: Element> Tensor<T> {
         if n == 0 {
             return Ok(&mut []);
         }
-        if !self.is_contiguous() || Arc::get_mut(&mut self.buffer).is_none() {
+        if !self.is_contiguous() || self.storage.own().is_none() {
             *self = crate::map::copy(op, self)?;
         }
         let start = self.layout.offset;
-        Ok(match Arc::get_mut(&mut self.buffer) {
-            Some(buffer) => &mut buffer.as_mut_slice()[start..start + n],
+        Ok(match self.storage.own() {
+            Some(buffer) => &mut buffer[start..start + n],
             // The copy above has no other owner.
             None => &mut [],
         })
@@ -232,9 +281,9 @@ impl<T: Element> Tensor<T> {
         let order = self.layout.memory_order();
         let run = n > 0 && self.layout.permute(&order).is_contiguous();
         let start = self.layout.offset;
-        run.then(|| Arc::get_mut(&mut self.buffer))
+        run.then(|| self.storage.own())
             .flatten()
-            .map(|b| &mut b.as_mut_slice()[start..start + n])
+            .map(|b| &mut b[start..start + n])
     }
 
     /// The only element.
@@ -252,7 +301,7 @@ impl<T: Element> Tensor<T> {
                 expected,
             });
         }
-        Ok(self.buffer.as_slice()[self.layout.offset])
+        Ok(self.storage.as_slice()[self.layout.offset])
     }
 
     /// The place in the buffer of an index; negative ones count from the end.
@@ -292,7 +341,7 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Index`] outside the tensor, [`Error::Shape`] if the index has another number of dimensions.
     pub fn get(&self, index: impl IntoShape) -> Result<T> {
-        Ok(self.buffer.as_slice()[self.place("get", &index)?])
+        Ok(self.storage.as_slice()[self.place("get", &index)?])
     }
 
     /// Writes one element; copies the tensor first if another one looks into its buffer.
@@ -304,15 +353,15 @@ impl<T: Element> Tensor<T> {
         self.place("set", &index)?;
         self.try_as_mut_slice("set")?;
         let place = self.place("set", &index)?;
-        if let Some(buffer) = Arc::get_mut(&mut self.buffer) {
-            buffer.as_mut_slice()[place] = value;
+        if let Some(buffer) = self.storage.own() {
+            buffer[place] = value;
         }
         Ok(())
     }
 
     /// The elements in row-major order, as kernels read them.
     pub fn source(&self) -> Source<'_, T> {
-        Source::new(self.buffer.as_slice(), &self.layout)
+        Source::new(self.storage.as_slice(), &self.layout)
     }
 
     /// Index and value of the first element, in row-major order, that `bad` finds.
@@ -349,7 +398,7 @@ impl<T: Element, S: IntoShape> std::ops::Index<S> for Tensor<T> {
     #[track_caller]
     fn index(&self, index: S) -> &T {
         match self.place("index", &index) {
-            Ok(place) => &self.buffer.as_slice()[place],
+            Ok(place) => &self.storage.as_slice()[place],
             Err(e) => panic!("{e}"),
         }
     }

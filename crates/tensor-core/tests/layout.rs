@@ -206,7 +206,7 @@ fn step(x: &Tensor<i64>, y: &Naive, (op, a, b, c): Raw) -> Option<(Tensor<i64>, 
                 asked[c as usize % shape.len()] = -1;
             }
             if let Ok(view) = x.view(&asked) {
-                assert!(view.shares_buffer(x));
+                assert!(view.shares_buffer(x) || x.buffer().len() == 1);
                 assert_eq!(view.to_vec(), y.data);
             }
             both(x.reshape(&asked), y.with_shape(shape))

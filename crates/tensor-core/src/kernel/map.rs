@@ -68,6 +68,22 @@ impl<A: Copy, B: Copy, C: Copy, O, F: Ternary<A, B, C, O>> Kernel for Map3<'_, A
     }
 }
 
+/// `f(a)`, with the same bits as [`map1`].
+pub(crate) fn map_one<A: Copy, O: Default, F: Unary<A, O>>(f: F, a: A) -> O {
+    let mut out = [O::default()];
+    dispatch(Map1(f, &[a], &mut out));
+    let [out] = out;
+    out
+}
+
+/// `f(a, b)`, with the same bits as [`map2`].
+pub(crate) fn map_one2<A: Copy, B: Copy, O: Default, F: Binary<A, B, O>>(f: F, a: A, b: B) -> O {
+    let mut out = [O::default()];
+    dispatch(Map2(f, &[a], &[b], &mut out));
+    let [out] = out;
+    out
+}
+
 /// `out[i] = f(a[i])`
 pub fn map1<A, O, F>(f: F, a: &Source<'_, A>, out: &mut [O])
 where

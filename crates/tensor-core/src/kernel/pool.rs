@@ -2,7 +2,7 @@
 //!
 //! A large buffer that is dropped waits on a shelf of its size class, up to [`limit`] bytes over all types, and the
 //! next tensor of that class takes it without zeroing it. Small buffers go to the system's allocator, which is fast
-//! for them, and touch no lock.
+//! for them, and touch no lock. A single element lies in the tensor itself.
 
 use crate::element::Element;
 use crate::error::{Error, Result};
@@ -115,9 +115,17 @@ fn size_class(n: usize) -> usize {
     n.next_multiple_of(step)
 }
 
-/// The memory of tensors; on drop a large one goes back to its pool.
+/// The memory of a new tensor.
+pub(crate) enum Buffer<T: Element> {
+    /// One element, in place: it needs no memory of its own.
+    One([T; 1]),
+    /// Any other number.
+    Many(Shelved<T>),
+}
+
+/// Elements in memory of their own; on drop a large one goes back to its pool.
 #[derive(Debug)]
-pub struct Buffer<T: Element> {
+pub(crate) struct Shelved<T: Element> {
     data: Vec<T>,
 }
 
@@ -126,14 +134,12 @@ impl<T: Element> Buffer<T> {
     pub(crate) fn stale(op: &'static str, shape: &[usize]) -> Result<Self> {
         let n = checked_numel(shape).ok_or_else(|| Error::size(op, shape))?;
         if n * size_of::<T>() < SMALL {
-            return Ok(Buffer {
-                data: vec![T::ZERO; n],
-            });
+            return Ok(Self::small(n));
         }
         let len = size_class(n);
         if let Some(data) = T::pool().take(len) {
             REUSED.fetch_add(1, Ordering::Relaxed);
-            return Ok(Buffer { data });
+            return Ok(Buffer::Many(Shelved { data }));
         }
         Self::fresh(op, shape, len)
     }
@@ -142,19 +148,26 @@ impl<T: Element> Buffer<T> {
     pub(crate) fn zeros(op: &'static str, shape: &[usize]) -> Result<Self> {
         let n = checked_numel(shape).ok_or_else(|| Error::size(op, shape))?;
         if n * size_of::<T>() < SMALL {
-            return Ok(Buffer {
-                data: vec![T::ZERO; n],
-            });
+            return Ok(Self::small(n));
         }
         let len = size_class(n);
         match T::pool().take(len) {
             Some(mut data) => {
                 REUSED.fetch_add(1, Ordering::Relaxed);
                 data.fill(T::ZERO);
-                Ok(Buffer { data })
+                Ok(Buffer::Many(Shelved { data }))
             }
             None => Self::fresh(op, shape, len),
         }
+    }
+
+    #[inline]
+    fn small(n: usize) -> Self {
+        if n == 1 {
+            return Buffer::One([T::ZERO]);
+        }
+        let data = vec![T::ZERO; n];
+        Buffer::Many(Shelved { data })
     }
 
     fn fresh(op: &'static str, shape: &[usize], len: usize) -> Result<Self> {
@@ -163,15 +176,33 @@ impl<T: Element> Buffer<T> {
             .try_reserve_exact(len)
             .map_err(|_| Error::size(op, shape))?;
         FETCHED.fetch_add(1, Ordering::Relaxed);
-        Ok(Buffer {
-            data: vec![T::ZERO; len],
-        })
+        let data = vec![T::ZERO; len];
+        Ok(Buffer::Many(Shelved { data }))
     }
 
     pub(crate) fn from_vec(data: Vec<T>) -> Self {
-        Buffer { data }
+        match data[..] {
+            [x] => Buffer::One([x]),
+            _ => Buffer::Many(Shelved { data }),
+        }
     }
 
+    pub(crate) fn as_slice(&self) -> &[T] {
+        match self {
+            Buffer::One(x) => x,
+            Buffer::Many(x) => x.as_slice(),
+        }
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        match self {
+            Buffer::One(x) => x,
+            Buffer::Many(x) => x.as_mut_slice(),
+        }
+    }
+}
+
+impl<T: Element> Shelved<T> {
     pub(crate) fn as_slice(&self) -> &[T] {
         &self.data
     }
@@ -181,7 +212,7 @@ impl<T: Element> Buffer<T> {
     }
 }
 
-impl<T: Element> Drop for Buffer<T> {
+impl<T: Element> Drop for Shelved<T> {
     fn drop(&mut self) {
         let data = std::mem::take(&mut self.data);
         if size_of_val(&data[..]) >= SMALL

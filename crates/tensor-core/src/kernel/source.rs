@@ -49,6 +49,14 @@ impl<'a, T: Copy> Source<'a, T> {
         }
     }
 
+    /// Elements side by side.
+    pub(crate) fn flat_of(data: &'a [T]) -> Self {
+        let mut dims = SmallVec::new();
+        dims.push((data.len(), 1));
+        let offset = 0;
+        Source { data, dims, offset }
+    }
+
     /// How the elements lie.
     pub fn kind(&self) -> Kind {
         match self.dims[..] {
