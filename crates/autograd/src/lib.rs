@@ -40,7 +40,7 @@ pub use op::{Grads, Needs, Op, Saved};
 pub use param::Param;
 pub use tape::Tape;
 pub use tensor_core::{
-    self, Axes, DType, Dims, Element, Error, Float, IntoShape, Number, Operand, Result,
-    TapeProblem, Tensor, keepdim,
+    self, Axes, Border, DType, Dims, Element, Ellipsis, Error, Float, IndexItem, IntoIndex,
+    IntoShape, NewAxis, Number, Operand, Result, TapeProblem, Tensor, i, keepdim,
 };
 pub use var::{IntoVar, Var};

@@ -8,27 +8,7 @@ use fixtures::{Case, FAMILIES, Given, Tolerance, difference, largest, read};
 use std::collections::BTreeMap;
 
 /// What the library lacks of the fixtures' operations: the operation, what of it, and the number of cases.
-const MISSING: &[(&str, &str, usize)] = &[
-    ("diag_embed", "not in the library", 8),
-    ("diagonal", "diagonal of chosen dimensions", 6),
-    ("div", "div with a rounding mode", 8),
-    ("div", "of whole numbers", 2),
-    ("einsum", "not in the library", 63),
-    ("fmod", "of whole numbers", 2),
-    ("index", "not in the library", 9),
-    ("index_put", "not in the library", 30),
-    ("inner", "not in the library", 4),
-    ("kron", "not in the library", 2),
-    ("median", "of whole numbers", 1),
-    ("movedim", "movedim of several", 6),
-    ("one_hot", "one_hot that finds the number of classes", 1),
-    ("pad", "other borders than constants", 7),
-    ("pow", "of whole numbers", 2),
-    ("remainder", "of whole numbers", 2),
-    ("round", "round to decimals", 2),
-    ("sum", "of truth values", 1),
-    ("tensordot", "not in the library", 9),
-];
+const MISSING: &[(&str, &str, usize)] = &[];
 
 /// Cases in which the library differs from PyTorch on purpose: the start of their names, what differs, and how many they
 /// are. All that is compared before agrees.

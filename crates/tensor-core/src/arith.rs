@@ -191,27 +191,8 @@ binary! { Float => T;
     };
     /// `a · ln b`, and 0 where `a` is 0 and `b` is not NaN.
     xlogy = Xlogy(8) |a, b| if a == T::ZERO && !b.is_nan_() { T::ZERO } else { a * b.ln::<I>() };
-    /// The remainder of `a / b` with the sign of `a`, as in C.
-    fmod = Fmod(20) |a, b| a.rem_trunc(b);
-    /// The remainder of `a / b` with the sign of `b`, as in Python.
-    remainder = Remainder(20) |a, b| {
-        let r = a.rem_trunc(b);
-        if r != T::ZERO && (r < T::ZERO) != (b < T::ZERO) { r + b } else { r }
-    };
     #[doc(hidden)]
     pow_elements = Pow(40) |a, b| a.pow::<I>(b);
-}
-
-/// The exact remainder of a division that rounds towards zero.
-trait RemTrunc: Float {
-    fn rem_trunc(self, b: Self) -> Self;
-}
-impl<T: Float> RemTrunc for T {
-    #[inline(always)]
-    fn rem_trunc(self, b: T) -> T {
-        // The remainder of two values of a type is a value of that type, so the detour rounds nothing.
-        T::of(self.f64() % b.f64())
-    }
 }
 
 binary! { Element => bool;

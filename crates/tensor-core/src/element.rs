@@ -89,6 +89,11 @@ pub trait Number: Element {
     fn times(self, b: Self) -> Self;
     /// `|self|`
     fn magnitude(self) -> Self;
+    /// What is left of `self` when `b` was taken away as often as it goes into it: it has the sign of `self`. `b` is
+    /// not 0 if these are integers.
+    fn rem_trunc(self, b: Self) -> Self;
+    /// `self / b` as a whole number, rounded down or towards 0. `b` is not 0 if these are integers.
+    fn quotient(self, b: Self, floor: bool) -> Self;
     /// Into the accumulator.
     fn widen(self) -> Self::Acc;
     /// Back from the accumulator, rounded once.
@@ -200,6 +205,16 @@ impl Number for i64 {
         self.wrapping_abs()
     }
     #[inline(always)]
+    fn rem_trunc(self, b: i64) -> i64 {
+        self.wrapping_rem(b)
+    }
+    #[inline(always)]
+    fn quotient(self, b: i64, floor: bool) -> i64 {
+        let q = self.wrapping_div(b);
+        let r = self.wrapping_rem(b);
+        q - i64::from(floor && r != 0 && (r < 0) != (b < 0))
+    }
+    #[inline(always)]
     fn widen(self) -> i64 {
         self
     }
@@ -258,6 +273,29 @@ macro_rules! float {
             #[inline(always)]
             fn magnitude(self) -> $t {
                 self.abs()
+            }
+            #[inline(always)]
+            fn rem_trunc(self, b: $t) -> $t {
+                // The remainder of two values of a type is a value of that type, so the detour rounds nothing.
+                (self as f64 % b as f64) as $t
+            }
+            #[inline(always)]
+            fn quotient(self, b: $t, floor: bool) -> $t {
+                if !floor {
+                    return (self / b).trunc();
+                }
+                if b == 0.0 {
+                    return self / b;
+                }
+                // The quotient without its remainder is whole but for rounding.
+                let rest = self.rem_trunc(b);
+                let below = rest != 0.0 && (rest < 0.0) != (b < 0.0);
+                let q = (self - rest) / b - if below { 1.0 } else { 0.0 };
+                if q == 0.0 {
+                    (0.0 as $t).copysign(self / b)
+                } else {
+                    q.round_ties_even()
+                }
             }
             #[inline(always)]
             fn widen(self) -> f64 {

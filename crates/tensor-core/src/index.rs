@@ -212,15 +212,32 @@ impl<T: Number> Tensor<T> {
 }
 
 impl Tensor<i64> {
-    /// Class indices as rows of `num_classes` numbers, 1 at the class and 0 elsewhere, in a new last dimension.
+    /// Class indices as rows of `num_classes` numbers, 1 at the class and 0 elsewhere, in a new last dimension. With
+    /// `None`, there is one class more than the largest index.
     ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let rows = Tensor::from([1, 0]).one_hot::<f32>(3)?;
+    /// assert_eq!(rows, Tensor::from([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]));
+    /// assert_eq!(Tensor::from([1, 0]).one_hot::<f32>(None)?.shape(), [2, 2]);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
     /// # Errors
-    /// [`Error::Class`] for an index outside `0..num_classes`.
-    pub fn one_hot<T: Element>(&self, num_classes: usize) -> Result<Tensor<T>> {
-        checked_numel(self.shape()).ok_or_else(|| Error::size("one_hot", self.shape()))?;
+    /// [`Error::Class`] for an index outside `0..num_classes`, [`Error::Empty`] if there is none to count from.
+    pub fn one_hot<T: Element>(&self, num_classes: impl Into<Option<usize>>) -> Result<Tensor<T>> {
+        let op = "one_hot";
+        checked_numel(self.shape()).ok_or_else(|| Error::size(op, self.shape()))?;
+        let num_classes = match num_classes.into() {
+            Some(n) => n,
+            None if self.numel() == 0 => {
+                let shape = self.shape().into();
+                return Err(Error::Empty { op, shape });
+            }
+            None => usize::try_from(self.max(..)?.item()?).unwrap_or(0) + 1,
+        };
         if let Some((at, class)) = self.find(|c| c < 0 || c as u64 >= num_classes as u64) {
             return Err(Error::Class {
-                op: "one_hot",
+                op,
                 what: "rows",
                 at,
                 class,
@@ -230,7 +247,7 @@ impl Tensor<i64> {
         let mut shape: Dims = self.shape().into();
         shape.push(num_classes);
         let classes = self.to_vec();
-        Tensor::build("one_hot", &shape, |out| {
+        Tensor::build(op, &shape, |out| {
             out.fill(T::ZERO);
             for (row, &c) in out.chunks_exact_mut(num_classes.max(1)).zip(&classes) {
                 row[c as usize] = T::ONE;

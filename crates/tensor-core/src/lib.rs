@@ -18,13 +18,17 @@
 //! compute; `display` prints; [`kernel`] holds their inner loops.
 
 mod activation;
+pub mod algebra;
 mod arith;
+mod border;
 mod close;
 mod create;
 mod display;
+pub mod einsum;
 pub mod element;
 pub mod error;
 mod index;
+pub mod indexing;
 pub mod kernel;
 pub mod layout;
 mod map;
@@ -33,19 +37,23 @@ mod norm;
 mod ops;
 mod place;
 pub mod product;
+mod quotient;
 mod random;
 mod reduce;
 pub mod rows;
 mod scan;
+mod select;
 pub mod shape;
 mod sort;
 pub mod tensor;
 pub mod tiles;
 mod view;
 
+pub use border::Border;
 pub use display::Print;
 pub use element::{DType, Element, Float, Number};
 pub use error::{Dims, Error, Result, TapeProblem};
+pub use indexing::{Ellipsis, IndexItem, IntoIndex, NewAxis};
 pub use kernel::pool;
 pub use layout::{Layout, unravel};
 pub use map::{Operand, Opnd, Scalar};

@@ -68,3 +68,13 @@ impl<T: Element> Tensor<T> {
         self.logical_not().logical_not().cast::<i64>().sum(axes)
     }
 }
+
+impl Tensor<bool> {
+    /// How many elements over `axes` are true.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
+    pub fn sum(&self, axes: impl Into<Axes>) -> Result<Tensor<i64>> {
+        self.cast::<i64>().sum(axes)
+    }
+}

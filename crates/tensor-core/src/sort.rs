@@ -107,6 +107,24 @@ impl<T: Number> Tensor<T> {
     }
 }
 
+impl Tensor<i64> {
+    /// The median of all elements, of an even number the lower one.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] if there is no element.
+    pub fn median(&self) -> Result<Tensor<i64>> {
+        let mut all = self.to_vec();
+        all.sort_unstable();
+        match all.len() {
+            0 => Err(Error::Empty {
+                op: "median",
+                shape: self.shape().into(),
+            }),
+            n => Ok(Tensor::scalar(all[(n - 1) / 2])),
+        }
+    }
+}
+
 impl<T: Float> Tensor<T> {
     /// The median of all elements, of an even number the lower one; NaN if there is one, or no element at all.
     pub fn median(&self) -> Tensor<T> {

@@ -258,7 +258,7 @@ impl<T: Element> Tensor<T> {
     }
 
     /// As [`Tensor::as_mut_slice`], for an operation named `op`.
-    fn try_as_mut_slice(&mut self, op: &'static str) -> Result<&mut [T]> {
+    pub(crate) fn try_as_mut_slice(&mut self, op: &'static str) -> Result<&mut [T]> {
         let n = self.numel();
         if n == 0 {
             return Ok(&mut []);

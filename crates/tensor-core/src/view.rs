@@ -2,11 +2,12 @@
 
 use crate::element::Element;
 use crate::error::{Dims, Error, Result};
+use crate::indexing::range_in;
 use crate::layout::view_numel;
 use crate::shape::IntoShape;
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
-use std::ops::{Bound, RangeBounds};
+use std::ops::RangeBounds;
 
 impl<T: Element> Tensor<T> {
     /// The same elements in another shape; one size may be `-1` and is then inferred. A view where the strides
@@ -131,37 +132,72 @@ impl<T: Element> Tensor<T> {
                 expected,
             });
         }
-        let mut order: SmallVec<[usize; 4]> = SmallVec::new();
-        for &dim in &dims {
-            let d = self.dim_index("permute", dim as isize)?;
-            if order.contains(&d) {
-                let dims = dims.iter().map(|&d| d as isize).collect();
-                return Err(Error::RepeatedDim {
-                    op: "permute",
-                    dim: d,
-                    dims,
-                });
-            }
-            order.push(d);
-        }
+        let order = self.dim_list("permute", &&dims[..])?;
         Ok(self.view_as_layout(self.layout().permute(&order)))
     }
 
-    /// Moves dimension `source` to place `destination`; the others keep their order.
+    /// Moves dimension `source` to place `destination`, or each of several to its place; the others keep their order.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let x = Tensor::<f32>::zeros([2, 3, 4])?;
+    /// assert_eq!(x.movedim(0, -1)?.shape(), [3, 4, 2]);
+    /// assert_eq!(x.movedim([0, 1], [1, 0])?.shape(), [3, 2, 4]);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that the tensor does not have, [`Error::RepeatedDim`] for one named twice,
+    /// [`Error::Option`] if the lists differ in length.
+    pub fn movedim(&self, source: impl IntoShape, destination: impl IntoShape) -> Result<Self> {
+        self.permute(&self.moved_order(&source, &destination)?[..])
+    }
+
+    /// The order of dimensions that [`Tensor::movedim`] makes.
     ///
     /// # Errors
-    /// [`Error::Dim`] for a dimension that the tensor does not have.
-    pub fn movedim(&self, source: isize, destination: isize) -> Result<Self> {
-        let (from, to) = (
-            self.dim_index("movedim", source)?,
-            self.dim_index("movedim", destination)?,
-        );
-        let mut order: SmallVec<[i64; 4]> = (0..self.ndim() as i64).collect();
-        if self.ndim() > 0 {
-            let d = order.remove(from);
-            order.insert(to, d);
+    /// As [`Tensor::movedim`].
+    pub fn moved_order(
+        &self,
+        source: &impl IntoShape,
+        destination: &impl IntoShape,
+    ) -> Result<Vec<i64>> {
+        let op = "movedim";
+        let (from, to) = (self.dim_list(op, source)?, self.dim_list(op, destination)?);
+        if from.len() != to.len() {
+            return Err(Error::Option {
+                op,
+                name: "destination",
+                value: format!("{:?} for the dimensions {:?}", &to[..], &from[..]),
+                expected: "there must be one place for each dimension",
+            });
         }
-        self.permute(&order[..])
+        let n = self.ndim();
+        let mut order: Vec<Option<usize>> = vec![None; n];
+        for (&from, &to) in from.iter().zip(&to).filter(|_| n > 0) {
+            order[to] = Some(from);
+        }
+        let mut rest = (0..n).filter(|d| !from.contains(d));
+        let order = order.into_iter().map(|d| d.or_else(|| rest.next()));
+        Ok(order.flatten().map(|d| d as i64).collect())
+    }
+
+    /// Dimensions counted from the front, each named once.
+    pub(crate) fn dim_list(
+        &self,
+        op: &'static str,
+        dims: &impl IntoShape,
+    ) -> Result<SmallVec<[usize; 4]>> {
+        let dims = dims.sizes();
+        let mut list: SmallVec<[usize; 4]> = SmallVec::new();
+        for &dim in &dims {
+            let d = self.dim_index(op, dim as isize)?;
+            if list.contains(&d) {
+                let dims = dims.iter().map(|&d| d as isize).collect();
+                return Err(Error::RepeatedDim { op, dim: d, dims });
+            }
+            list.push(d);
+        }
+        Ok(list)
     }
 
     /// Drops dimension `dim` if its size is 1, and changes nothing otherwise, as in PyTorch.
@@ -253,6 +289,11 @@ impl<T: Element> Tensor<T> {
         self.broadcast_sizes("expand", &sizes)
     }
 
+    /// As [`Tensor::broadcast_to`] for a shape that an operation named `op` has come to.
+    pub(crate) fn broadcast_for(&self, op: &'static str, shape: &[usize]) -> Result<Self> {
+        Ok(self.view_as_layout(self.layout().broadcast_to(op, shape)?))
+    }
+
     fn broadcast_sizes(&self, op: &'static str, sizes: &[i64]) -> Result<Self> {
         let too_large = || Error::Size {
             op,
@@ -339,36 +380,9 @@ impl<T: Element> Tensor<T> {
     /// [`Error::Option`] for a step of 0, [`Error::Dim`] for a dimension that is not there.
     pub fn slice(&self, dim: isize, range: impl RangeBounds<isize>, step: isize) -> Result<Self> {
         let (d, size) = self.real_dim("slice", dim)?;
-        if step == 0 {
-            let expected = "it must not be 0";
-            return Err(Error::Option {
-                op: "slice",
-                name: "step",
-                value: "0".into(),
-                expected,
-            });
-        }
-        let n = size as isize;
-        let wrap = |i: isize| if i < 0 { i.saturating_add(n) } else { i }.clamp(0, n);
-        let start = match range.start_bound() {
-            Bound::Included(&i) => wrap(i),
-            Bound::Excluded(&i) => (wrap(i) + 1).min(n),
-            Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            // `..=-1` reaches to the end.
-            Bound::Included(&-1) | Bound::Unbounded => n,
-            Bound::Included(&i) => wrap(i.saturating_add(1)),
-            Bound::Excluded(&i) => wrap(i),
-        };
-        let span = (end - start).max(0) as usize;
-        let len = span.div_ceil(step.unsigned_abs());
-        let first = if step > 0 {
-            start
-        } else {
-            (start + span as isize - 1).max(start)
-        };
-        Ok(self.view_as_layout(self.layout().slice(d, first as usize, len, step)))
+        let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+        let (first, len) = range_in("slice", size, bounds, step)?;
+        Ok(self.view_as_layout(self.layout().slice(d, first, len, step)))
     }
 
     /// Some dimensions in reverse order.
@@ -376,21 +390,9 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Dim`] for a dimension that is not there, [`Error::RepeatedDim`] for one named twice.
     pub fn flip(&self, dims: impl IntoShape) -> Result<Self> {
-        let dims = dims.sizes();
         let mut out = self.clone();
-        let mut seen: SmallVec<[usize; 4]> = SmallVec::new();
-        for &dim in &dims {
-            let (d, size) = (self.dim_index("flip", dim as isize)?, self.shape());
-            if seen.contains(&d) {
-                let dims = dims.iter().map(|&d| d as isize).collect();
-                return Err(Error::RepeatedDim {
-                    op: "flip",
-                    dim: d,
-                    dims,
-                });
-            }
-            seen.push(d);
-            if let Some(&n) = size.get(d) {
+        for d in self.dim_list("flip", &dims)? {
+            if let Some(&n) = self.shape().get(d) {
                 let layout = out.layout().slice(d, n.saturating_sub(1), n, -1);
                 out = out.view_as_layout(layout);
             }
@@ -425,38 +427,45 @@ impl<T: Element> Tensor<T> {
         self.reshape(&shape)
     }
 
-    /// The diagonal of dimensions 0 and 1 as the last dimension of the result, `offset` places above the main one.
+    /// The diagonal of dimensions `dim1` and `dim2` as the last dimension of the result, `offset` places above the main
+    /// one. PyTorch's defaults are 0, 0 and 1.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there are fewer than two dimensions.
-    pub fn diagonal(&self, offset: isize) -> Result<Self> {
+    /// [`Error::Shape`] if there are fewer than two dimensions, [`Error::Dim`] for one that is not there,
+    /// [`Error::RepeatedDim`] if both are the same.
+    pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Self> {
+        let op = "diagonal";
         if self.ndim() < 2 {
             let expected = "a diagonal needs two dimensions".into();
             return Err(Error::Shape {
-                op: "diagonal",
+                op,
                 what: "the tensor",
                 got: self.shape().into(),
                 expected,
             });
         }
-        let (rows, columns) = (self.shape()[0], self.shape()[1]);
+        let dims = self.dim_list(op, &[dim1, dim2])?;
+        let (a, b) = (dims[0], dims[1]);
         let (down, right) = match offset {
             ..0 => (offset.unsigned_abs(), 0),
             _ => (0, offset.unsigned_abs()),
         };
+        let (rows, columns) = (self.shape()[a], self.shape()[b]);
         let len = rows.saturating_sub(down).min(columns.saturating_sub(right));
         let mut layout = self.layout().clone();
         let stride = match len {
             // Without a step to take, the sum need not be a number.
             0 | 1 => 1,
-            _ => layout.strides[0] + layout.strides[1],
+            _ => layout.strides[a] + layout.strides[b],
         };
         if len > 0 {
-            let start = down as isize * layout.strides[0] + right as isize * layout.strides[1];
+            let start = down as isize * layout.strides[a] + right as isize * layout.strides[b];
             layout.offset = (layout.offset as isize + start) as usize;
         }
-        layout.shape.drain(..2);
-        layout.strides.drain(..2);
+        for d in [a.max(b), a.min(b)] {
+            layout.shape.remove(d);
+            layout.strides.remove(d);
+        }
         layout.shape.push(len);
         layout.strides.push(stride);
         Ok(self.view_as_layout(layout))

@@ -5,7 +5,7 @@ use rand::rngs::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tensor_core::shape::Axes;
-use tensor_core::{Error, IntoShape, Scalar, Tensor, rows};
+use tensor_core::{Border, Ellipsis, Error, IntoShape, Scalar, Tensor, i, rows};
 
 type F = Tensor<f32>;
 
@@ -161,7 +161,7 @@ fn absurd_views() {
     let none = zeros([0]).expand([1i64 << 61, 0]).unwrap();
     assert_eq!(none.exp().numel() + none.contiguous().to_vec().len(), 0);
     let none = zeros([0, 0, 1]).expand([0i64, 0, 1 << 62]).unwrap().exp();
-    assert_eq!(none.diagonal(0).unwrap().shape(), [1 << 62, 0]);
+    assert_eq!(none.diagonal(0, 0, 1).unwrap().shape(), [1 << 62, 0]);
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn views() {
         x.flip([2]) => dim("flip", 2);
         x.flatten(1, 0) => "flatten: end is 0, but it must not lie before `start`";
         x.flatten(0, 2) => dim("flatten", 2);
-        zeros([2]).diagonal(0) => "diagonal: the tensor has shape [2], but a diagonal needs two dimensions";
+        zeros([2]).diagonal(0, 0, 1) => "diagonal: the tensor has shape [2], but a diagonal needs two dimensions";
     }
 }
 
@@ -436,4 +436,111 @@ fn operators_and_indexing_panic_with_the_same_message() {
     let mut writable = huge.clone();
     let panic = panic_of(|| writable.as_mut_slice().len());
     assert_eq!(panic, too_large("as_mut_slice", [1i64 << 61]));
+}
+
+#[test]
+fn parts_by_index() {
+    let mut x = zeros([4, 3]);
+    let far = Tensor::from([0, 4]);
+    fail! {
+        x.index(4) => "index: index 4 is out of range for dimension 0 of size 4";
+        x.index((0, -4)) => "index: index -4 is out of range for dimension 1 of size 3";
+        x.index((0, 0, 0)) => "index: the tensor has shape [4, 3], but the index names 3 dimensions";
+        x.index((Ellipsis, Ellipsis)) => "index: the tensor has shape [4, 3], but an index takes one `Ellipsis`";
+        x.index(i![..; 0]) => "index: step is 0, but it must not be 0";
+        x.index(&far) => "index: index 4 is out of range for dimension 0 of size 4";
+        x.index((.., Tensor::from([-4]))) => "index: index -4 is out of range for dimension 1 of size 3";
+        x.index((&far - 1, Tensor::from([0, 1, 2]))) =>
+            "index: shapes [2] and [3] do not broadcast: counted from the right, sizes must be equal or 1";
+        x.index(Tensor::from([true, false])) =>
+            "index: the tensor has shape [4, 3], but a mask of shape [2] stands for its dimensions from 0 on";
+        x.slice_assign((.., 0..2), zeros([3])) =>
+            "slice_assign: shapes [3] and [4, 2] do not broadcast: counted from the right, sizes must be equal or 1";
+        x.index_put(4, 1.0, true) => "index_put: index 4 is out of range for dimension 0 of size 4";
+        x.assign(4, 1.0) => "assign: index 4 is out of range for dimension 0 of size 4";
+        Tensor::from([1]).slice_assign(0, 0.5) => "slice_assign: 0.5 is not a value of i64";
+    }
+    assert_eq!(x, zeros([4, 3]));
+}
+
+#[test]
+fn whole_quotients() {
+    let x = Tensor::from([[7, -7], [3, 0]]);
+    fail! {
+        x.fmod(0) => "fmod: the divisor is 0, but an integer can be divided by others only";
+        x.remainder(&x) => "remainder: the divisor[1, 1] is 0, but an integer can be divided by others only";
+        x.div_floor(0) => "div_floor: the divisor is 0, but an integer can be divided by others only";
+        x.div_trunc(0) => "div_trunc: the divisor is 0, but an integer can be divided by others only";
+        x.pow(-1) => "pow: exponent is -1, but a negative power of an integer is none: cast to a float first";
+        x.slice(0, ..0, 1).unwrap().median() =>
+            "median: dimension of size 0 in shape [0, 2]: there is no element to choose from";
+    }
+    // The largest quotient that there is no integer for wraps around instead of ending the program.
+    let least = Tensor::scalar(i64::MIN);
+    assert_eq!(least.div_floor(-1).unwrap()[()], i64::MIN);
+    assert_eq!(least.div_trunc(-1).unwrap()[()], i64::MIN);
+    assert_eq!(
+        least.fmod(-1).unwrap()[()] + least.remainder(-1).unwrap()[()],
+        0
+    );
+}
+
+#[test]
+fn borders_and_diagonals() {
+    let x = zeros([2, 3]);
+    fail! {
+        x.pad_with([1], Border::Reflect) =>
+            "pad_with: pad is [1], but it must hold a pair of widths for some last dimensions";
+        x.pad_with([3, 0], Border::Reflect) =>
+            "pad_with: pad is [3, 0], but a reflected border is narrower than its dimension, a circular one no wider, and \
+             none is made of nothing";
+        x.pad_with([-2, -2], Border::Replicate) =>
+            "pad_with: pad is [-2, -2], but it must leave no size below 0";
+        zeros([2, 0]).pad_with([1, 0], Border::Replicate) =>
+            "pad_with: pad is [1, 0], but a reflected border is narrower than its dimension, a circular one no wider, and \
+             none is made of nothing";
+        x.diagonal(0, 1, -1) => "diagonal: dimension 1 is named twice in [1, -1]";
+        x.diag_embed(0, 1, -2) => "diag_embed: dimension 1 is named twice in [1, -2]";
+        zeros(()).diag_embed(0, 0, 1) =>
+            "diag_embed: the tensor has shape [], but a scalar has no dimension to take from";
+        zeros([1, 1, 1]).diag(0) => "diag: the tensor has shape [1, 1, 1], but it must be a vector or a matrix";
+        x.movedim([0, 1], [1]) =>
+            "movedim: destination is [1] for the dimensions [0, 1], but there must be one place for each dimension";
+        x.movedim([0, -2], [1, 0]) => "movedim: dimension 0 is named twice in [0, -2]";
+        Tensor::<i64>::zeros([0]).unwrap().one_hot::<f32>(None) =>
+            "one_hot: dimension of size 0 in shape [0]: there is no element to choose from";
+    }
+}
+
+#[test]
+fn contractions() {
+    let (a, b) = (zeros([2, 3]), zeros([3, 4]));
+    fail! {
+        a.tensordot(&b, [0], [0]) =>
+            "tensordot: the right operand has shape [3, 4], but the left operand has shape [2, 3]: dimensions [0] and [0] \
+             must have the same sizes";
+        a.tensordot(&b, [0, 1], [0]) =>
+            "tensordot: other_dims is [0] for the dimensions [0, 1], but there must be one for each dimension";
+        a.tensordot(&a, [0, -2], [0, 1]) => "tensordot: dimension 0 is named twice in [0, -2]";
+        a.inner(&b) =>
+            "inner: the right operand has shape [3, 4], but the left operand has shape [2, 3]: dimensions [1] and [1] must \
+             have the same sizes";
+        F::einsum("ij,jk->ik", &[&a]) =>
+            "einsum: equation is \"ij,jk->ik\", but it must have one term for each operand";
+        F::einsum("ij,kj", &[&a, &b]) =>
+            "einsum: an operand has shape [3, 4], but dimension 1 of it in \"ij,kj\" must have size 3";
+        F::einsum("ijk", &[&a]) =>
+            "einsum: an operand has shape [2, 3], but its term in \"ijk\" names 3 dimensions";
+        F::einsum("i", &[&a]) => "einsum: an operand has shape [2, 3], but its term in \"i\" names 1 dimensions";
+        F::einsum("ii", &[&a]) =>
+            "einsum: an operand has shape [2, 3], but dimension 1 of it in \"ii\" must have size 2";
+        F::einsum("ij->ijj", &[&a]) =>
+            "einsum: equation is \"ij->ijj\", but the result takes each letter once, and only those that an operand has";
+        F::einsum("ij->ik", &[&a]) =>
+            "einsum: equation is \"ij->ik\", but the result takes each letter once, and only those that an operand has";
+        F::einsum("i1->i", &[&a]) =>
+            "einsum: equation is \"i1->i\", but a term holds letters, and `...` once";
+        F::einsum("...i...", &[&a]) =>
+            "einsum: equation is \"...i...\", but a term holds letters, and `...` once";
+    }
 }

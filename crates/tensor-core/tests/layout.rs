@@ -222,7 +222,7 @@ fn step(x: &Tensor<i64>, y: &Naive, (op, a, b, c): Raw) -> Option<(Tensor<i64>, 
                 let i = index.pop().unwrap_or(0);
                 [vec![i + down, i + right], index].concat()
             });
-            both(x.diagonal(offset), picked)
+            both(x.diagonal(offset, 0, 1), picked)
         }
         11 => {
             let ((i, d), (j, e)) = (dim(a, n), dim(b, n));
@@ -363,7 +363,7 @@ fn every_view_but_a_copying_reshape_shares_the_buffer() {
         x.expand([5, 2, 3, 4]),
         x.unsqueeze(1),
         x.squeeze(0),
-        x.diagonal(1),
+        x.diagonal(1, 0, 1),
         x.movedim(0, -1),
         x.flatten(0, -1),
         x.view([6, 4]),
@@ -398,10 +398,10 @@ fn a_stride_of_one_element_does_not_overflow() {
         .and_then(|x| x.slice(1, .., isize::MIN))
         .unwrap();
     assert_eq!(one.to_vec(), [7]);
-    for view in [one.diagonal(0), one.unsqueeze(0), one.flatten(0, 1)] {
+    for view in [one.diagonal(0, 0, 1), one.unsqueeze(0), one.flatten(0, 1)] {
         assert_eq!(view.unwrap().to_vec(), [7]);
     }
     for offset in [isize::MIN, isize::MAX, 4, -4] {
-        assert_eq!(x.diagonal(offset).unwrap().shape(), [0]);
+        assert_eq!(x.diagonal(offset, 0, 1).unwrap().shape(), [0]);
     }
 }

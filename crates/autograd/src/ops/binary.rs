@@ -92,7 +92,7 @@ binary! {
     /// The remainder of `a / b` with the sign of `a`.
     fmod / Fmod = |a, b, dy| (dy.clone(), -(dy * (a / b).trunc()));
     /// The remainder of `a / b` with the sign of `b`.
-    remainder / Remainder = |a, b, dy| (dy.clone(), -(dy * floored(a, b)?));
+    remainder / Remainder = |a, b, dy| (dy.clone(), -(dy * Var::from(a.value().div_floor(b.value())?)));
 }
 
 /// Nothing of `dy` where `loses`, half of it where `a` and `b` are equal, all of it elsewhere, also beside a NaN.
@@ -108,20 +108,6 @@ fn inverse_square<T: Float>(a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
     let origin = square.value().eq(T::ZERO)?;
     let inverse = square.masked_fill(&origin, T::ONE)?.reciprocal();
     Ok(inverse.keep_where(&origin.logical_not()))
-}
-
-/// `⌊a / b⌋` of the exact quotient, a constant: that of the rounded one may be the next integer.
-fn floored<T: Float>(a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
-    let quotient = a.value().zip(b.value(), |a: T, b: T| {
-        let (a, b) = (a.f64(), b.f64());
-        if b == 0.0 {
-            return T::of(a / b);
-        }
-        let rest = a % b;
-        let below = rest != 0.0 && (rest < 0.0) != (b < 0.0);
-        T::of(((a - rest) / b).round() - f64::from(u8::from(below)))
-    })?;
-    Ok(Var::from(quotient))
 }
 
 /// Where the slope of `xlogy` in its first operand exists: not at `a = 0`, as PyTorch has it, unless `b` is NaN.
@@ -222,7 +208,39 @@ impl<T: Float> Op<T> for Pow<T> {
     }
 }
 
+/// A quotient rounded to whole numbers: its slopes are zero wherever it has any.
+struct Whole(&'static str);
+impl<T: Float> Op<T> for Whole {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        let none = || Some(Var::from(dy.value().zeros_like()));
+        Ok(Grads::two(none(), none()))
+    }
+}
+
 impl<T: Float> Var<T> {
+    /// `a / b` rounded down; its gradients are zero.
+    ///
+    /// # Errors
+    /// As [`Var::add`].
+    pub fn div_floor(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
+        let b = other.var("div_floor")?;
+        let y = self.value().div_floor(b.value())?;
+        Var::record(&[self, &b], y, |_| Whole("div_floor"))
+    }
+
+    /// `a / b` rounded towards 0; its gradients are zero.
+    ///
+    /// # Errors
+    /// As [`Var::add`].
+    pub fn div_trunc(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
+        let b = other.var("div_trunc")?;
+        let y = self.value().div_trunc(b.value())?;
+        Var::record(&[self, &b], y, |_| Whole("div_trunc"))
+    }
+
     /// `a + b`
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! The differentiable operations, each with its rule beside it.
 
 mod activation;
+mod algebra;
 mod arith;
 mod binary;
 mod index;
 mod matmul;
 mod norm;
+mod pick;
 mod place;
 mod product;
 mod reduce;

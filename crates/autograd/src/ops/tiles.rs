@@ -4,7 +4,7 @@ use crate::op::{Grads, Needs, Op};
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::rc::Rc;
-use tensor_core::{Float, IntoShape, Result, Tensor, tiles::tile_repeats};
+use tensor_core::{Border, Float, IntoShape, Result, Tensor, tiles::tile_repeats};
 
 struct Roll {
     shifts: SmallVec<[i64; 4]>,
@@ -34,7 +34,46 @@ impl<T: Float> Op<T> for Pad {
     }
 }
 
+/// A vector as the diagonal of a matrix.
+struct DiagEmbed {
+    offset: isize,
+    dims: [isize; 2],
+}
+impl<T: Float> Op<T> for DiagEmbed {
+    fn name(&self) -> &'static str {
+        "diag_embed"
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        let [a, b] = self.dims;
+        Ok(Grads::one(dy.diagonal(self.offset, a, b)?))
+    }
+}
+
 impl<T: Float> Var<T> {
+    /// The elements along the last dimension as the diagonal of matrices; see [`Tensor::diag_embed`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for a scalar, [`Error::Dim`](crate::Error::Dim),
+    /// [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    pub fn diag_embed(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Var<T>> {
+        let y = self.value().diag_embed(offset, dim1, dim2)?;
+        let dims = [dim1, dim2];
+        Ok(self.record1(y, |_| DiagEmbed { offset, dims }))
+    }
+
+    /// Of a vector the matrix with it as a diagonal, of a matrix its diagonal; `offset` places above the main one.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for any other number of dimensions.
+    pub fn diag(&self, offset: isize) -> Result<Var<T>> {
+        match self.ndim() {
+            1 => self.diag_embed(offset, 0, 1),
+            2 => self.diagonal(offset, 0, 1),
+            // For the message.
+            _ => self.value().diag(offset).map(Var::from),
+        }
+    }
+
     /// Elements moved by `shifts[i]` places along `dims[i]`; those that leave at one end enter at the other.
     ///
     /// # Errors
@@ -54,6 +93,19 @@ impl<T: Float> Var<T> {
         let widths = pad.sizes();
         let y = self.value().pad(&widths[..], value)?;
         Ok(self.record1(y, |_| Pad { widths }))
+    }
+
+    /// A border of the elements themselves; see [`Tensor::pad_with`].
+    ///
+    /// # Errors
+    /// [`Error::Option`](crate::Error::Option) if the widths are no pairs, more than the dimensions take, or wider than
+    /// the border can be.
+    pub fn pad_with(&self, pad: impl IntoShape, border: Border) -> Result<Var<T>> {
+        let mut out = self.clone();
+        for (dim, index) in self.value().border_places(pad, border)? {
+            out = out.index_select(dim, &index)?;
+        }
+        Ok(out)
     }
 
     /// Copies side by side, `repeats[i]` of them along dimension `i`; missing leading dimensions are made.

@@ -180,6 +180,11 @@ impl<T: Float> Var<T> {
         self.record1(self.value().round(), |_| Step("round"))
     }
 
+    /// The nearest number with `decimals` digits behind the point; its gradient is zero. See [`Tensor::round_to`].
+    pub fn round_to(&self, decimals: i32) -> Var<T> {
+        self.record1(self.value().round_to(decimals), |_| Step("round_to"))
+    }
+
     /// Elements below `min` become `min`, those above `max` become `max`. The gradient passes between the bounds and
     /// not at them, as in PyTorch.
     pub fn clamp(&self, min: impl Into<Option<T>>, max: impl Into<Option<T>>) -> Var<T> {

@@ -170,21 +170,20 @@ impl<T: Float> Var<T> {
         self.record1(self.value().t(), |_| Permute { back })
     }
 
-    /// Moves dimension `source` to place `destination`.
+    /// Moves dimension `source` to place `destination`, or each of several to its place.
+    ///
+    /// # Errors
+    /// As [`Tensor::movedim`].
+    pub fn movedim(&self, source: impl IntoShape, destination: impl IntoShape) -> Result<Var<T>> {
+        self.permute(&self.value().moved_order(&source, &destination)?[..])
+    }
+
+    /// Swaps two dimensions: another name of [`Var::transpose`].
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
-    pub fn movedim(&self, source: isize, destination: isize) -> Result<Var<T>> {
-        let (from, to) = (
-            self.value().dim_index("movedim", source)?,
-            self.value().dim_index("movedim", destination)?,
-        );
-        let mut order: SmallVec<[i64; 4]> = (0..self.ndim() as i64).collect();
-        if self.ndim() > 0 {
-            let d = order.remove(from);
-            order.insert(to, d);
-        }
-        self.permute(&order[..])
+    pub fn swapdims(&self, dim0: isize, dim1: isize) -> Result<Var<T>> {
+        self.transpose(dim0, dim1)
     }
 
     /// Repeated, without a copy, to a larger shape.
@@ -238,12 +237,13 @@ impl<T: Float> Var<T> {
         self.part("flip", Rc::new(move |x| x.flip(&dims[..])))
     }
 
-    /// The diagonal of dimensions 0 and 1 as the last dimension.
+    /// The diagonal of dimensions `dim1` and `dim2` as the last dimension; see [`Tensor::diagonal`].
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if there are fewer than two dimensions.
-    pub fn diagonal(&self, offset: isize) -> Result<Var<T>> {
-        self.part("diagonal", Rc::new(move |x| x.diagonal(offset)))
+    /// [`Error::Shape`](crate::Error::Shape) if there are fewer than two dimensions, [`Error::Dim`](crate::Error::Dim),
+    /// [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Var<T>> {
+        self.part("diagonal", Rc::new(move |x| x.diagonal(offset, dim1, dim2)))
     }
 
     /// This gradient summed back to the shape of a value that was broadcast.
