@@ -210,10 +210,31 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize, const K: usize> Kernel
     }
 }
 
-/// `g · slope`, and 0 where `g` is 0: what counts for nothing has no gradient, however steep it is.
+/// `g · v`, and 0 where `g` is 0: what counts for nothing costs nothing and has no gradient, however large `v` is.
 #[inline(always)]
-fn strong_zero<T: Float>(g: T, slope: T) -> T {
-    if g == T::ZERO { T::ZERO } else { g * slope }
+pub(crate) fn strong_zero<T: Float>(g: T, v: T) -> T {
+    if g == T::ZERO { T::ZERO } else { g * v }
+}
+
+/// [`strong_zero`] for definitions. What counts for nothing leaves the graph, so that it reaches no slope as an
+/// infinity.
+pub(crate) fn strong_product<T: Float>(g: &Var<T>, v: &Var<T>) -> Result<Var<T>> {
+    let counts = v
+        .value()
+        .zip(g.value(), |v: T, g: T| g != T::ZERO || v.finite())?;
+    g.mul(v.keep_where(&counts))
+}
+
+/// 1, -1 or 0 by the sign of `d`; 0 for NaN, as PyTorch's.
+#[inline(always)]
+pub(crate) fn sign<T: Float>(d: T) -> T {
+    if d > T::ZERO {
+        T::ONE
+    } else if d < T::ZERO {
+        -T::ONE
+    } else {
+        T::ZERO
+    }
 }
 
 impl<T: Float, P: Pointwise<T, N>, const N: usize> Fused<T> for ElementwiseN<T, P, N> {
@@ -289,11 +310,13 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Fused<T> for ElementwiseN<T, 
                 Ok(if !needs.get(k) {
                     None
                 } else {
+                    // The constants keep the compiler from making loops for inputs that there are not.
                     Some(match k {
-                        0 => self.slopes::<0>(inputs, dy)?,
-                        1 => self.slopes::<1>(inputs, dy)?,
-                        2 => self.slopes::<2>(inputs, dy)?,
-                        _ => self.slopes::<3>(inputs, dy)?,
+                        1 if const { N > 1 } => self.slopes::<1>(inputs, dy)?,
+                        2 if const { N > 2 } => self.slopes::<2>(inputs, dy)?,
+                        3 if const { N > 3 } => self.slopes::<3>(inputs, dy)?,
+                        4 if const { N > 4 } => self.slopes::<4>(inputs, dy)?,
+                        _ => self.slopes::<0>(inputs, dy)?,
                     })
                 })
             })

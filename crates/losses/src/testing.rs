@@ -369,3 +369,31 @@ fn check_differences<L: Checked>(case: &Case<'_>) {
         }
     }
 }
+
+/// The values of a loss that does not reduce, and the slopes of their sum by each input.
+pub fn value_and_slopes<T: Float>(
+    inputs: &[Tensor<T>],
+    loss: impl Fn(&[Var<T>]) -> Result<Var<T>>,
+) -> (Vec<T>, Vec<Vec<T>>) {
+    let tape = Tape::new();
+    let leaves: Vec<Var<T>> = inputs.iter().map(|x| tape.leaf(x.clone())).collect();
+    let y = loss(&leaves).unwrap();
+    let seed = Var::from(y.value().ones_like());
+    let options = GradOptions::new().allow_unused(true).seed([seed]);
+    let slopes = grad(&[&y], &leaves.iter().collect::<Vec<_>>(), options).unwrap();
+    let slopes = slopes.iter().map(|dx| dx.value().to_vec()).collect();
+    (y.value().to_vec(), slopes)
+}
+
+/// Panics unless `got` lies within `rtol` of `want`, relative to each.
+#[track_caller]
+pub fn assert_near<T: Float>(got: &[T], want: &[f64], rtol: f64) {
+    assert_eq!(got.len(), want.len());
+    for (i, (a, &b)) in got.iter().zip(want).enumerate() {
+        let off = (a.f64() - b).abs() / b.abs().max(T::TINY.f64());
+        assert!(
+            off <= rtol,
+            "element {i} is {a}, and should be {b}: off by {off:e}"
+        );
+    }
+}

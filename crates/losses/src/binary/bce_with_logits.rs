@@ -1,5 +1,5 @@
 use crate::check::{broadcast_weight, same_shape};
-use crate::elementwise::{self, Pointwise};
+use crate::elementwise::{self, Pointwise, strong_product, strong_zero};
 use autograd::tensor_core::kernel::Isa;
 use autograd::{Float, Result, Tensor, Var};
 
@@ -78,12 +78,6 @@ pub fn binary_cross_entropy_with_logits<T: Float>(x: &Var<T>, t: &Var<T>) -> Res
 #[derive(Clone)]
 struct BceWithLogits;
 
-/// `c · v`, and 0 where `c` is 0: at an infinite logit the label that does not hold costs nothing.
-#[inline(always)]
-fn part<T: Float>(c: T, v: T) -> T {
-    if c == T::ZERO { T::ZERO } else { c * v }
-}
-
 impl<T: Float> Pointwise<T, 3> for BceWithLogits {
     const NAME: &'static str = "binary_cross_entropy_with_logits";
     const COST: usize = 12;
@@ -93,8 +87,9 @@ impl<T: Float> Pointwise<T, 3> for BceWithLogits {
         // softplus of x and of -x share their logarithm.
         let log = (-x.abs_()).exp::<I>().log1p::<I>();
         let zero = T::ZERO;
-        part(T::ONE - t, (if x < zero { zero } else { x }) + log)
-            + part(p * t, (if x > zero { zero } else { -x }) + log)
+        // At an infinite logit the label that does not hold costs nothing.
+        strong_zero(T::ONE - t, (if x < zero { zero } else { x }) + log)
+            + strong_zero(p * t, (if x > zero { zero } else { -x }) + log)
     }
 
     #[inline(always)]
@@ -104,22 +99,14 @@ impl<T: Float> Pointwise<T, 3> for BceWithLogits {
         } else if K == 1 {
             p * (-x).softplus::<I>() - x.softplus::<I>()
         } else {
-            part(t, (-x).softplus::<I>())
+            strong_zero(t, (-x).softplus::<I>())
         }
     }
 
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t, p) = (&v[0], &v[1], &v[2]);
         let (no, yes) = (-t + 1.0, p.mul(t)?);
-        // Out of the graph, not only out of the sum: what costs nothing must not reach the slope of the other part as
-        // an infinity.
-        let counted = |c: &Var<T>, v: Var<T>| -> Result<Var<T>> {
-            let finite = v
-                .value()
-                .zip(c.value(), |v: T, c: T| c != T::ZERO || v.finite())?;
-            c.mul(v.keep_where(&finite))
-        };
-        counted(&no, x.softplus())?.add(counted(&yes, (-x).softplus())?)
+        strong_product(&no, &x.softplus())?.add(strong_product(&yes, &(-x).softplus())?)
     }
 }
 

@@ -1,3 +1,4 @@
+use super::weighted_mean;
 use crate::check::same_shape;
 use crate::elementwise::{self, Pointwise};
 use autograd::tensor_core::kernel::Isa;
@@ -41,13 +42,7 @@ impl<T: Float> MseLoss<T> {
     pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <Mse as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
-        let mean = match &self.weight {
-            Some(w) => {
-                same_shape(op, "the weight", w.shape(), x.shape())?;
-                w.sum(..)?.item()?.f64()
-            }
-            None => x.numel() as f64,
-        };
+        let mean = weighted_mean(op, &self.weight, x)?;
         elementwise::run(Mse, [x, t], self.weight.clone(), self.reduction, mean)
     }
 }
