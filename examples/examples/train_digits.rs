@@ -5,11 +5,13 @@
 //! ```
 
 use clap::{Parser, ValueEnum};
-use examples::cli::{OptimizerName, set_threads};
+use examples::cli::{Common, OptimizerName};
+use examples::interrupt::Interrupt;
 use examples::progress::Progress;
 use examples::{Outcome, digest, draw, exit};
+use nn::metrics::calibration_error;
 use nn::prelude::*;
-use rand::SeedableRng;
+use nn::trainer::Stop;
 use rand::rngs::ChaCha8Rng;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +21,8 @@ use std::time::Instant;
 ///
 /// The network is a perceptron with one hidden layer. Each epoch goes over the training part once, in batches drawn
 /// anew. At the end the program prints which digits were taken for which, draws the learning curves and the
-/// misclassified digits, writes the parameters to a file, and reads them back to show that nothing was lost.
+/// misclassified digits, writes the parameters and the history to files, and reads the parameters back to show that
+/// nothing was lost. Ctrl-C ends the training after the batch in hand; all the rest is done as usual.
 ///
 /// With the same options and seed a machine prints the same digest of the parameters, on any number of threads.
 #[derive(Parser)]
@@ -30,7 +33,10 @@ Examples:
   train_digits                                 about 98 % of the unseen digits, in seconds
   train_digits --optimizer sgd --lr 0.05       gradient descent with momentum
   train_digits --loss label-smoothed           a loss that discourages certainty
-  train_digits --data my.csv                   pictures of your own"
+  train_digits --patience 5                    stop when it gets no better
+  train_digits --data my.csv                   pictures of your own
+  train_digits --images train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz --epochs 5
+                                               MNIST, from where you keep it"
 )]
 struct Options {
     /// What is minimised
@@ -45,27 +51,26 @@ struct Options {
     /// Pictures for each step
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
-    /// Learning rate [default: 0.003, or 0.03 for sgd]
+    /// Learning rate [default: one that suits the optimizer]
     #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// Seed of all that is random: the split, the start values, the order of the batches
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Stop once so many epochs brought nothing, judged by a part of the training part, and keep the best parameters
+    #[arg(long)]
+    patience: Option<usize>,
     /// Width of the hidden layer
     #[arg(long, default_value_t = 128)]
     hidden: usize,
-    /// Threads of the kernels; 0 is one for each core
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-    /// Folder for the pictures and the parameters
-    #[arg(long, default_value = "target/train_digits")]
-    out: PathBuf,
-    /// CSV file in place of the digits: a header, columns with the pixels of a square picture, at last `label`
+    /// CSV file in place of the digits: a header, columns with the pixels of a square picture, and `label`
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Train for three epochs only: shows that everything runs, not how well
-    #[arg(long)]
-    quick: bool,
+    /// Pictures in place of the digits, in the format of MNIST, compressed or not
+    #[arg(long, requires = "labels", conflicts_with = "data")]
+    images: Option<PathBuf>,
+    /// What these pictures are, in the same format
+    #[arg(long, requires = "images")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// What is minimised.
@@ -100,23 +105,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Outcome {
-    set_threads(options.threads)?;
-    std::fs::create_dir_all(&options.out)
-        .map_err(|e| format!("--out {}: {e}", options.out.display()))?;
+    let (out, mut rng) = options.common.start("train_digits")?;
     let began = Instant::now();
-    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-
-    let data = match &options.data {
-        Some(path) => Dataset::from_csv(path)?,
-        None => nn::data::digits()?,
-    };
-    if data.num_features().isqrt().pow(2) != data.num_features() {
-        let n = data.num_features();
-        return Err(format!(
-            "--data: {n} columns are no square picture: give 64 for one of 8 × 8, say"
-        )
-        .into());
-    }
+    let data = load_data(options)?;
     let (train, test) = data.split(0.2, &mut rng)?;
     // Means and deviations come from the training part: the test part stays unseen.
     let scale = Standardize::fit(&train.x)?;
@@ -136,23 +127,24 @@ fn run(options: &Options) -> Outcome {
     let history = fit(options, &mut model, &train, &test, &mut rng)?;
     let seconds = began.elapsed().as_secs_f64();
 
-    let logits = model.forward(&Var::from(&test.x))?.into_value();
+    let logits = predict(&model, &test.x)?;
     let predicted = logits.argmax(1)?;
     let confusion = ConfusionMatrix::new(&predicted, &test.y, classes)?;
     let reached = confusion.accuracy();
     println!("\n{confusion}");
     println!(
-        "test accuracy {:.2} % after {seconds:.1} s",
-        100.0 * reached
+        "test accuracy {:.2} % after {seconds:.1} s, calibration error {:.2} %",
+        100.0 * reached,
+        100.0 * calibration_error(&logits.softmax(1)?, &test.y, 15)?
     );
     println!("digest of the parameters {:016x}", digest(&model));
 
-    let file = options.out.join("model.safetensors");
+    let file = out.join("model.safetensors");
     save(&model, &file)?;
     // Another network, with start values of its own, becomes the trained one.
     let mut again = Sequential::mlp(&widths, ReLU, &mut rng)?;
     load(&mut again, &file)?;
-    let (_, restored) = evaluate(options.loss, &again, &test)?;
+    let restored = accuracy(&predict(&again, &test.x)?.argmax(1)?, &test.y)?;
     println!(
         "loaded back from {}: test accuracy {:.2} %, digest {:016x}",
         file.display(),
@@ -160,10 +152,16 @@ fn run(options: &Options) -> Outcome {
         digest(&again)
     );
 
-    let curves = options.out.join("learning_curves.png");
+    let table = out.join("history.csv");
+    history.save(&table)?;
+    let curves = out.join("learning_curves.png");
     let title = format!("Digits: {:.1} % of the test part right", 100.0 * reached);
-    draw::learning_curves(&curves, &title, &history)?;
-    let sheet = options.out.join("misclassified.png");
+    let other = match options.patience {
+        Some(_) => "part that decides when to stop",
+        None => "test part",
+    };
+    draw::learning_curves(&curves, &title, &history, other)?;
+    let sheet = out.join("misclassified.png");
     let wrong = mistakes(&pictures, &test.y, &logits)?;
     let title = format!(
         "{} of {} test digits misclassified",
@@ -171,12 +169,34 @@ fn run(options: &Options) -> Outcome {
         test.len()
     );
     draw::mistakes(&sheet, &title, &wrong)?;
-    println!("drawn: {}, {}", curves.display(), sheet.display());
+    println!(
+        "written: {}, {}, {}",
+        table.display(),
+        curves.display(),
+        sheet.display()
+    );
 
-    if !options.quick && reached < 0.97 {
+    if !options.common.quick && options.data.is_none() && options.images.is_none() && reached < 0.97
+    {
         eprintln!("warning: below 97 %, which the default options reach");
     }
     Ok(())
+}
+
+/// The digits, or what the options name instead.
+fn load_data(options: &Options) -> Outcome<Dataset> {
+    let (data, option) = match (&options.data, &options.images, &options.labels) {
+        (Some(path), _, _) => (Dataset::from_csv(path)?, "--data"),
+        (_, Some(images), Some(labels)) => (Dataset::from_idx(images, labels)?, "--images"),
+        _ => (nn::data::digits()?, ""),
+    };
+    let n = data.num_features();
+    if n.isqrt().pow(2) != n {
+        let problem =
+            format!("{option}: {n} pixels are no square picture: give 64 for one of 8 × 8, say");
+        return Err(problem.into());
+    }
+    Ok(data)
 }
 
 /// Trains `model` and returns what each epoch came to.
@@ -187,45 +207,30 @@ fn fit(
     test: &Dataset,
     rng: &mut ChaCha8Rng,
 ) -> Outcome<History> {
-    let epochs = options.epochs.unwrap_or(if options.quick { 3 } else { 40 }) as usize;
-    let mut optimizer = options.optimizer.build(options.lr);
-    let mut history = History::default();
-    let mut progress = Progress::new(epochs, train.len().div_ceil(options.batch_size.max(1)));
-    for epoch in 1..=epochs {
-        for batch in train.batches(options.batch_size, rng)? {
-            let (loss, grads) = {
-                let x = Tape::new().input(batch.x);
-                let loss = options.loss.of(&model.forward(&x)?, &batch.y)?;
-                (loss.item()?, loss.backward()?)
-            };
-            if !loss.is_finite() {
-                return Err(
-                    format!("the loss became {loss} in epoch {epoch}: try a smaller --lr").into(),
-                );
-            }
-            optimizer.step(model, &grads)?;
-            progress.batch(f64::from(loss));
+    let epochs = options.epochs.unwrap_or(options.common.pick(40, 3)) as usize;
+    let (mut progress, mut interrupt) = (Progress::new(epochs, "accuracy"), Interrupt::watch());
+    let mut trainer = Trainer::new(epochs)
+        .batch_size(options.batch_size)
+        .callback(&mut progress)
+        .callback(&mut interrupt);
+    // What decides when to stop has been used for training, so the test part must not.
+    let parts = match options.patience {
+        Some(patience) => {
+            trainer = trainer.patience(patience);
+            train.split(0.15, rng)?
         }
-        let (train_loss, train_accuracy) = evaluate(options.loss, model, train)?;
-        let (test_loss, test_accuracy) = evaluate(options.loss, model, test)?;
-        let epoch = Epoch {
-            epoch,
-            train_loss,
-            train_accuracy,
-            test_loss,
-            test_accuracy,
-        };
-        progress.epoch(&epoch);
-        history.push(epoch);
+        None => (train.clone(), test.clone()),
+    };
+    let mut optimizer = options.optimizer.build(options.lr);
+    let loss = |logits: &Var<f32>, y: &Tensor<i64>| options.loss.of(logits, y);
+    let trained = trainer.fit(model, &mut *optimizer, loss, (&parts.0, &parts.1), rng)?;
+    drop(progress);
+    match (trained.stop, trained.best) {
+        (Stop::Callback, _) => println!("stopped by Ctrl-C; what it has learned is saved below"),
+        (_, Some(best)) => println!("the parameters of epoch {best}, the best one, are kept"),
+        _ => {}
     }
-    Ok(history)
-}
-
-/// Loss and accuracy on `data`.
-fn evaluate(loss: LossName, model: &Sequential<f32>, data: &Dataset) -> Result<(f64, f64)> {
-    let logits = model.forward(&Var::from(&data.x))?;
-    let accuracy = accuracy(&logits.value().argmax(1)?, &data.y)?;
-    Ok((f64::from(loss.of(&logits, &data.y)?.item()?), accuracy))
+    Ok(trained.history)
 }
 
 /// The pictures that were classified wrong.

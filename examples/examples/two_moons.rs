@@ -1,39 +1,41 @@
-//! Trains a classifier of points in the plane and draws where it changes its mind.
+//! Trains classifiers of points in the plane with different losses and draws where each changes its mind. The loop of
+//! training is written out here; `spirals` shows the same with a `Trainer`.
 //!
 //! ```sh
 //! cargo run --release --example two_moons
 //! ```
 
 use clap::Parser;
-use examples::cli::{OptimizerName, set_threads};
+use examples::cli::{Common, OptimizerName};
+use examples::interrupt::Interrupt;
 use examples::progress::Progress;
 use examples::{Outcome, digest, draw, exit};
 use nn::prelude::*;
+use nn::trainer::Batch;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Train a network to tell two half circles apart that reach into each other, which no straight line can.
+/// Train networks to tell two half circles apart that reach into each other, which no straight line can.
 ///
-/// The network has two hidden layers and one output, the logit of the probability that a point belongs to the second
-/// half circle; its loss is the binary cross entropy. At the end the program draws the points, the probability over
-/// the plane, and the line where it is one half.
+/// Each network has two hidden layers and one output, the logit of the probability that a point belongs to the second
+/// half circle. They start from the same parameters and see the same batches; what differs is the loss. At the end
+/// the program draws, for each loss, the points, the probability over the plane, and the line where it is one half.
 #[derive(Parser)]
 #[command(
     version,
     after_help = "\
 Examples:
-  two_moons                        a line between the half circles
+  two_moons                        lines between the half circles
   two_moons --noise 0.35           points that overlap
-  two_moons --hidden 1             a network too small for the problem"
+  two_moons --hidden 1             networks too small for the problem"
 )]
 struct Options {
     /// Points to draw; a quarter is kept for the test
     #[arg(long, default_value_t = 600)]
     points: usize,
     /// Deviation of the noise in each coordinate
-    #[arg(long, default_value_t = 0.18, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.25, allow_negative_numbers = true)]
     noise: f64,
     /// How the gradients change the parameters
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
@@ -44,96 +46,146 @@ struct Options {
     /// Points for each step
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
-    /// Learning rate [default: 0.003, or 0.03 for sgd]
+    /// Learning rate [default: one that suits the optimizer]
     #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// Seed of all that is random: the points, the split, the start values, the order of the batches
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// Width of the hidden layers
     #[arg(long, default_value_t = 16)]
     hidden: usize,
-    /// Threads of the kernels; 0 is one for each core
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-    /// Folder for the picture
-    #[arg(long, default_value = "target/two_moons")]
-    out: PathBuf,
-    /// Train for five epochs only: shows that everything runs, not how well
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    common: Common,
 }
+
+/// A loss of logits `[n]` against targets that are 0 or 1.
+type Loss = fn(&Var<f32>, &Var<f32>) -> Result<Var<f32>>;
+
+const LOSSES: [(&str, Loss); 3] = [
+    ("binary cross entropy", |x, t| {
+        binary_cross_entropy_with_logits(x, t)
+    }),
+    ("squared error of the probability", |x, t| {
+        mse_loss(&x.sigmoid(), t)
+    }),
+    // 0 as soon as a point lies on its side with a logit of 1: only points near the line count.
+    ("hinge", |x, t| {
+        let side = t.mul(2.0)?.sub(1.0)?;
+        (1.0 - side.mul(x)?).relu().mean(..)
+    }),
+];
 
 fn main() -> ExitCode {
     exit(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Outcome {
-    set_threads(options.threads)?;
-    std::fs::create_dir_all(&options.out)
-        .map_err(|e| format!("--out {}: {e}", options.out.display()))?;
-    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    let (out, mut rng) = options.common.start("two_moons")?;
+    let interrupt = Interrupt::watch();
     let data = nn::data::moons(options.points, options.noise, &mut rng)?;
     let (train, test) = data.split(0.25, &mut rng)?;
-    let widths = [2, options.hidden, options.hidden, 1];
-    let mut model = Sequential::mlp(&widths, Tanh, &mut rng)?;
 
-    let epochs = options
-        .epochs
-        .unwrap_or(if options.quick { 5 } else { 100 }) as usize;
-    let mut optimizer = options.optimizer.build(options.lr);
-    let mut progress = Progress::new(epochs, train.len().div_ceil(options.batch_size.max(1)));
-    for epoch in 1..=epochs {
-        for batch in train.batches(options.batch_size, &mut rng)? {
-            let (loss, grads) = {
-                let x = Tape::new().input(batch.x);
-                let loss = loss(&model.forward(&x)?, &batch.y)?;
-                (loss.item()?, loss.backward()?)
-            };
-            if !loss.is_finite() {
-                return Err(
-                    format!("the loss became {loss} in epoch {epoch}: try a smaller --lr").into(),
-                );
-            }
-            optimizer.step(&mut model, &grads)?;
-            progress.batch(f64::from(loss));
-        }
-        let (train_loss, train_accuracy) = evaluate(&model, &train)?;
-        let (test_loss, test_accuracy) = evaluate(&model, &test)?;
-        progress.epoch(&Epoch {
-            epoch,
-            train_loss,
-            train_accuracy,
-            test_loss,
-            test_accuracy,
-        });
+    let mut models = Vec::new();
+    for (name, loss) in LOSSES {
+        // The same start for each, so that the loss is the only difference.
+        let mut rng = ChaCha8Rng::seed_from_u64(options.common.seed);
+        let widths = [2, options.hidden, options.hidden, 1];
+        let mut model = Sequential::mlp(&widths, Tanh, &mut rng)?;
+        fit(
+            options, &mut model, name, loss, &train, &test, &interrupt, &mut rng,
+        )?;
+        let reached = 100.0 * evaluate(&model, loss, &test)?.1;
+        println!(
+            "{name:<34} test accuracy {reached:.1} %, digest of the parameters {:016x}",
+            digest(&model)
+        );
+        models.push((format!("{name}: {reached:.1} %"), model));
     }
-    drop(progress);
 
-    let reached = 100.0 * evaluate(&model, &test)?.1;
-    println!(
-        "test accuracy {reached:.1} %, digest of the parameters {:016x}",
-        digest(&model)
-    );
-    let picture = options.out.join("boundary.png");
-    let title = format!("Two moons: {reached:.1} % of the test part right");
-    draw::boundary(&picture, &title, &train, &test, |points| {
-        Ok(model.forward(&Var::from(points))?.sigmoid().into_value())
-    })?;
+    let picture = out.join("boundary.png");
+    let p: Vec<_> = models
+        .iter()
+        .map(|(_, model)| {
+            |points: Tensor<f32>| {
+                let p = model.forward(&Var::from(points))?.sigmoid().into_value();
+                Tensor::cat(&[&p.map(|p| 1.0 - p), &p], 1)
+            }
+        })
+        .collect();
+    let planes: Vec<_> = models
+        .iter()
+        .zip(&p)
+        .map(|((title, _), p)| draw::Plane {
+            title: title.clone(),
+            probabilities: p,
+        })
+        .collect();
+    let title = "Two moons: the share of the test part that is right, by loss";
+    draw::boundaries(&picture, title, (&train, &test), &planes)?;
     println!("drawn: {}", picture.display());
     Ok(())
 }
 
-/// The mean binary cross entropy of logits `[n, 1]` against classes 0 and 1.
-fn loss(logits: &Var<f32>, y: &Tensor<i64>) -> Result<Var<f32>> {
-    let target = Var::from(y.cast::<f32>());
-    binary_cross_entropy_with_logits(&logits.squeeze(1)?, &target)
+/// The loop of training, written out.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all that a training needs, in one place to read"
+)]
+fn fit(
+    options: &Options,
+    model: &mut Sequential<f32>,
+    name: &str,
+    loss: Loss,
+    train: &Dataset,
+    test: &Dataset,
+    interrupt: &Interrupt,
+    rng: &mut ChaCha8Rng,
+) -> Outcome {
+    let epochs = options.epochs.unwrap_or(options.common.pick(100, 5)) as usize;
+    let mut optimizer = options.optimizer.build(options.lr);
+    let mut progress = Progress::of(name, epochs);
+    for epoch in 1..=epochs {
+        let batches = train.batches(options.batch_size, rng)?;
+        let count = batches.len();
+        for (batch, rows) in (1..).zip(batches) {
+            // The tape ends with this block, so the step below writes the parameters in place.
+            let (value, grads) = {
+                let x = Tape::new().input(rows.x);
+                let target = Var::from(rows.y.cast::<f32>());
+                let loss = loss(&model.forward(&x)?.squeeze(1)?, &target)?;
+                (f64::from(loss.item()?), loss.backward()?)
+            };
+            if !value.is_finite() {
+                let place = format!("in batch {batch} of epoch {epoch}");
+                return Err(format!("the loss became {value} {place}: try a smaller --lr").into());
+            }
+            optimizer.step(model, &grads)?;
+            progress.step(&Batch {
+                epoch,
+                batch,
+                batches: count,
+                loss: value,
+            });
+            if interrupt.pressed() {
+                return Ok(());
+            }
+        }
+        let (train_loss, train_metric) = evaluate(model, loss, train)?;
+        let (test_loss, test_metric) = evaluate(model, loss, test)?;
+        progress.pass(&Epoch {
+            epoch,
+            train_loss,
+            train_metric,
+            test_loss,
+            test_metric,
+            lr: optimizer.lr(),
+        });
+    }
+    Ok(())
 }
 
 /// Loss and accuracy on `data`: a logit above 0 says class 1.
-fn evaluate(model: &Sequential<f32>, data: &Dataset) -> Result<(f64, f64)> {
-    let logits = model.forward(&Var::from(&data.x))?;
-    let predicted = logits.value().squeeze(1)?.gt(0.0)?.cast::<i64>();
-    let loss = loss(&logits, &data.y)?.item()?;
+fn evaluate(model: &Sequential<f32>, loss: Loss, data: &Dataset) -> Result<(f64, f64)> {
+    let logits = model.forward(&Var::from(&data.x))?.squeeze(1)?;
+    let predicted = logits.value().gt(0.0)?.cast::<i64>();
+    let loss = loss(&logits, &Var::from(data.y.cast::<f32>()))?.item()?;
     Ok((f64::from(loss), accuracy(&predicted, &data.y)?))
 }

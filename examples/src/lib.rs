@@ -1,9 +1,10 @@
-//! What the examples share: options of the command line, a progress bar, and drawing.
+//! What the examples share: options of the command line, a progress bar, Ctrl-C, and drawing.
 
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod draw;
+pub mod interrupt;
 pub mod progress;
 
 use nn::prelude::*;

@@ -2,22 +2,26 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use nn::prelude::*;
+use nn::trainer::{Batch, Callback, Flow};
 use std::io::IsTerminal;
 
-/// Shows loss, accuracy and the time left.
+/// Shows loss, metric, rate and the time left. It is a callback of a trainer; a loop of one's own calls
+/// [`step`](Progress::step) and [`pass`](Progress::pass).
 pub struct Progress {
     /// Only on a terminal: a log keeps no bar.
     bar: Option<ProgressBar>,
     epochs: usize,
+    metric: String,
     results: String,
+    quiet: bool,
 }
 
 impl Progress {
-    /// For so many epochs of so many batches.
-    pub fn new(epochs: usize, batches: usize) -> Self {
+    /// For so many epochs; `metric` is what is measured.
+    pub fn new(epochs: usize, metric: impl Into<String>) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new((epochs * batches) as u64);
-            let template = "{bar:30} {percent:>3} %  {msg}  {eta} left";
+            let bar = ProgressBar::no_length();
+            let template = "{prefix}{bar:24} {percent:>3} %  {msg}  {per_sec}  {eta} left";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
             }
@@ -26,36 +30,68 @@ impl Progress {
         Progress {
             bar,
             epochs,
+            metric: metric.into(),
             results: String::new(),
+            quiet: false,
         }
     }
 
-    /// One batch is done, with this loss.
-    pub fn batch(&self, loss: f64) {
+    /// One of several trainings, which is called `name`: it shows a bar, but writes no lines.
+    pub fn of(name: &str, epochs: usize) -> Self {
+        let mut progress = Progress::new(epochs, "accuracy");
+        progress.quiet = true;
+        if let Some(bar) = &progress.bar {
+            bar.set_prefix(format!("{name:<24} "));
+        }
+        progress
+    }
+
+    /// One batch is done.
+    pub fn step(&self, batch: &Batch) {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("loss {loss:.4}  {}", self.results));
+            bar.set_length((self.epochs * batch.batches) as u64);
+            bar.set_message(format!("loss {:.4}  {}", batch.loss, self.results));
             bar.inc(1);
         }
     }
 
+    /// The metric as people read it: shares in percent.
+    fn show(&self, value: f64) -> String {
+        match self.metric.as_str() {
+            "accuracy" => format!("accuracy {:5.1} %", 100.0 * value),
+            name => format!("{name} {value:.4}"),
+        }
+    }
+
     /// One epoch is done.
-    pub fn epoch(&mut self, epoch: &Epoch) {
-        let accuracy = 100.0 * epoch.test_accuracy;
-        self.results = format!("test accuracy {accuracy:.1} %");
+    pub fn pass(&mut self, epoch: &Epoch) {
+        self.results = format!("test {}", self.show(epoch.test_metric));
         let every = self.epochs.div_ceil(10).max(1);
         let shown =
             epoch.epoch == 1 || epoch.epoch.is_multiple_of(every) || epoch.epoch == self.epochs;
-        if self.bar.is_none() && shown {
+        if self.bar.is_none() && shown && !self.quiet {
             println!(
-                "epoch {:>4}/{}  loss {:.4}  train accuracy {:5.1} %  test loss {:.4}  test accuracy {:5.1} %",
+                "epoch {:>4}/{}  loss {:.4}  train {}  test loss {:.4}  {}",
                 epoch.epoch,
                 self.epochs,
                 epoch.train_loss,
-                100.0 * epoch.train_accuracy,
+                self.show(epoch.train_metric),
                 epoch.test_loss,
-                accuracy
+                self.results
             );
         }
+    }
+}
+
+impl Callback for Progress {
+    fn batch(&mut self, batch: &Batch, _: &mut dyn Optimizer<f32>) -> Result<Flow> {
+        self.step(batch);
+        Ok(Flow::Go)
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, _: &mut dyn Optimizer<f32>) -> Result<Flow> {
+        self.pass(epoch);
+        Ok(Flow::Go)
     }
 }
 

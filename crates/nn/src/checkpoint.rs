@@ -44,11 +44,15 @@ pub fn save<T: Float>(model: &dyn Module<T>, path: impl AsRef<Path>) -> Result<(
         views.push((name, view.map_err(|e| refuse("save", path, e))?));
     }
     let file = serialize(views, None).map_err(|e| refuse("save", path, e))?;
+    replace(path, &file).map_err(|e| refuse("save", path, e))
+}
+
+/// Writes a whole file, or leaves what was there.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = beside(path);
-    write(&beside, path, &file).map_err(|e| {
+    write(&beside, path, bytes).inspect_err(|_| {
         // What could not be finished is of no use; whether it can be removed changes nothing.
         let _ = fs::remove_file(&beside);
-        refuse("save", path, e)
     })
 }
 

@@ -27,7 +27,8 @@
 //!
 //! The modules in the order in which to read them: [`module`] is the trait that models implement; [`linear`],
 //! [`activation`] and [`sequential`] are models; [`optim`] changes their parameters; [`checkpoint`] keeps them in
-//! files; [`data`] loads and splits tables; [`metrics`] and [`history`] say how well it went.
+//! files; [`data`] loads and splits tables; [`metrics`] and [`history`] say how well it went; [`trainer`] is the loop
+//! around it all.
 
 #![forbid(unsafe_code)]
 
@@ -40,6 +41,7 @@ pub mod metrics;
 pub mod module;
 pub mod optim;
 pub mod sequential;
+pub mod trainer;
 
 pub use activation::Activation;
 pub use checkpoint::{load, save};
@@ -51,10 +53,11 @@ pub use sequential::Sequential;
 /// All that a training program needs: `use nn::prelude::*;`.
 pub mod prelude {
     pub use crate::activation::Activation::{self, *};
-    pub use crate::data::{Dataset, Standardize};
+    pub use crate::data::{Csv, Dataset, Standardize};
     pub use crate::history::{Epoch, History};
     pub use crate::metrics::{ConfusionMatrix, accuracy};
     pub use crate::optim::{Adam, AdamW, Optimizer, Sgd};
+    pub use crate::trainer::{Trainer, predict};
     pub use crate::{Linear, Module, Sequential, load, save};
     pub use losses::prelude::*;
 }

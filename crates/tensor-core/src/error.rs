@@ -187,6 +187,20 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A training whose loss is no longer a number.
+    #[error("{op}: the loss became {value} in batch {batch} of epoch {epoch}: {mend}")]
+    Diverged {
+        /// The operation.
+        op: &'static str,
+        /// The pass over the data, from 1.
+        epoch: usize,
+        /// The batch of that pass, from 1.
+        batch: usize,
+        /// The loss.
+        value: String,
+        /// What may help.
+        mend: &'static str,
+    },
     /// A value that does not fit the element type.
     #[error("{op}: {value} is not a value of {dtype}")]
     Convert {

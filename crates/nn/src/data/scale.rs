@@ -25,7 +25,8 @@ impl Standardize {
     /// Means and deviations of the columns of `x`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `x` does not have two dimensions, or no row.
+    /// [`Error::Shape`] if `x` does not have two dimensions, or no row; [`Error::Value`] for a number that is infinite
+    /// or NaN.
     pub fn fit(x: &Tensor<f32>) -> Result<Self> {
         if x.ndim() != 2 || x.shape()[0] == 0 {
             return Err(Error::Shape {
@@ -34,6 +35,15 @@ impl Standardize {
                 got: x.shape().into(),
                 expected: "it must have two dimensions, rows and features, and at least one row"
                     .into(),
+            });
+        }
+        if let Some((at, value)) = x.find(|v| !v.is_finite()) {
+            return Err(Error::Value {
+                op: "standardize",
+                what: "x",
+                at,
+                value: value.to_string(),
+                expected: super::FINITE,
             });
         }
         let mut std = x.std(0, 0)?;

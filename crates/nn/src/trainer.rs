@@ -1,0 +1,350 @@
+//! The loop of training, with what one writes around it again and again.
+//!
+//! ```
+//! use nn::prelude::*;
+//! use rand::SeedableRng;
+//!
+//! let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
+//! let (train, test) = nn::data::moons(200, 0.1, &mut rng)?.split(0.25, &mut rng)?;
+//! let mut model = Sequential::mlp(&[2, 16, 2], Tanh, &mut rng)?;
+//! let mut adam = Adam::new(0.03);
+//! let trained = Trainer::new(30).batch_size(16).patience(10).fit(
+//!     &mut model,
+//!     &mut adam,
+//!     |logits, y| cross_entropy(logits, y),
+//!     (&train, &test),
+//!     &mut rng,
+//! )?;
+//! assert!(trained.history.last().is_some_and(|epoch| epoch.test_metric > 0.9));
+//! # Ok::<(), nn::Error>(())
+//! ```
+//!
+//! Nothing here is hidden from a loop written by hand: the example of the crate's first page is one.
+
+use crate::data::{Dataset, Target};
+use crate::history::{Epoch, History};
+use crate::metrics;
+use crate::module::Module;
+use crate::optim::Optimizer;
+use losses::autograd::Tape;
+use losses::{Error, Result, Tensor, Var};
+use rand::Rng;
+
+/// Whether training goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    Go,
+    /// It ends here.
+    Stop,
+}
+
+/// One step of training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Batch {
+    /// The pass over the training part, from 1.
+    pub epoch: usize,
+    /// Which batch of the pass, from 1.
+    pub batch: usize,
+    /// How many batches the pass has.
+    pub batches: usize,
+    /// The loss before the step.
+    pub loss: f64,
+}
+
+/// What is called while training runs: a progress bar, a learning rate schedule, a condition to stop.
+///
+/// ```
+/// use nn::prelude::*;
+/// use nn::trainer::{Callback, Flow};
+///
+/// /// Halves the learning rate every ten epochs.
+/// struct Halving;
+///
+/// impl Callback for Halving {
+///     fn epoch(&mut self, epoch: &Epoch, optimizer: &mut dyn Optimizer<f32>) -> Result<Flow> {
+///         if epoch.epoch.is_multiple_of(10) {
+///             optimizer.set_lr(optimizer.lr() / 2.0);
+///         }
+///         Ok(Flow::Go)
+///     }
+/// }
+/// ```
+pub trait Callback {
+    /// After each step.
+    ///
+    /// # Errors
+    /// Its own, which end the training.
+    fn batch(&mut self, _batch: &Batch, _optimizer: &mut dyn Optimizer<f32>) -> Result<Flow> {
+        Ok(Flow::Go)
+    }
+
+    /// After each pass over the training part, once it is measured.
+    ///
+    /// # Errors
+    /// Its own, which end the training.
+    fn epoch(&mut self, _epoch: &Epoch, _optimizer: &mut dyn Optimizer<f32>) -> Result<Flow> {
+        Ok(Flow::Go)
+    }
+}
+
+/// Why training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// All epochs are done.
+    Done,
+    /// The test loss did not fall for as many epochs as [`Trainer::patience`] allows.
+    Patience,
+    /// A callback said so.
+    Callback,
+}
+
+/// What training came to.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The epochs that were finished.
+    pub history: History,
+    /// Why it ended.
+    pub stop: Stop,
+    /// The epoch whose parameters the model has, if [`Trainer::patience`] chose it.
+    pub best: Option<usize>,
+}
+
+/// A number that says how good outputs are, with its name.
+type Metric<'a, Y> = Box<dyn Fn(&Tensor<f32>, &Tensor<Y>) -> Result<f64> + 'a>;
+
+/// The epoch with the lowest test loss so far, and the parameters that the model had then.
+struct Best {
+    epoch: usize,
+    loss: f64,
+    state: Vec<(String, Tensor<f32>)>,
+}
+
+/// How to train; see the [module](self) for an example.
+pub struct Trainer<'a, Y: Target = i64> {
+    epochs: usize,
+    batch_size: usize,
+    drop_rest: bool,
+    patience: Option<usize>,
+    metric: (String, Metric<'a, Y>),
+    callbacks: Vec<&'a mut dyn Callback>,
+}
+
+impl<'a> Trainer<'a> {
+    /// For classes: `epochs` passes in batches of 32, measured by the accuracy of the highest logit.
+    pub fn new(epochs: usize) -> Self {
+        Trainer::with_metric(epochs, "accuracy", |logits, y| {
+            metrics::accuracy(&logits.argmax(1)?, y)
+        })
+    }
+}
+
+impl<'a, Y: Target> Trainer<'a, Y> {
+    /// As [`Trainer::new`], measured by another number, such as the mean absolute error of predicted numbers. It is
+    /// given the outputs of the model for all rows, and what the rows are.
+    pub fn with_metric(
+        epochs: usize,
+        name: impl Into<String>,
+        metric: impl Fn(&Tensor<f32>, &Tensor<Y>) -> Result<f64> + 'a,
+    ) -> Self {
+        Trainer {
+            epochs,
+            batch_size: 32,
+            drop_rest: false,
+            patience: None,
+            metric: (name.into(), Box::new(metric)),
+            callbacks: Vec::new(),
+        }
+    }
+
+    /// Rows for each step. Default: 32.
+    #[must_use]
+    pub fn batch_size(self, batch_size: usize) -> Self {
+        Trainer { batch_size, ..self }
+    }
+
+    /// Whether to leave out the last rows of a pass if they do not fill a batch. Default: no.
+    #[must_use]
+    pub fn drop_rest(self, drop_rest: bool) -> Self {
+        Trainer { drop_rest, ..self }
+    }
+
+    /// Stops once the test loss has not fallen for so many epochs, and gives the model the parameters that it had
+    /// when that loss was lowest; also where all epochs are run. The part that is watched has then been used for
+    /// training: what the model is worth, a third part must tell. Default: all epochs, and the last parameters.
+    #[must_use]
+    pub fn patience(self, epochs: usize) -> Self {
+        let patience = Some(epochs);
+        Trainer { patience, ..self }
+    }
+
+    /// Something to call after each batch and epoch; several are called in their order.
+    #[must_use]
+    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
+        self.callbacks.push(callback);
+        self
+    }
+
+    /// Trains `model` on the first part of `data` and measures it on both after each epoch. `loss` takes the model's
+    /// outputs and what the rows are, and gives the mean over the rows.
+    ///
+    /// Batches are drawn from `rng` alone: the same start gives the same end.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] as soon as the loss is infinite or NaN, before the step that would spread it;
+    /// [`Error::Option`] for a batch size of 0; whatever model, loss, optimizer and callbacks return.
+    pub fn fit(
+        mut self,
+        model: &mut dyn Module<f32>,
+        optimizer: &mut dyn Optimizer<f32>,
+        loss: impl Fn(&Var<f32>, &Tensor<Y>) -> Result<Var<f32>>,
+        (train, test): (&Dataset<Y>, &Dataset<Y>),
+        rng: &mut (impl Rng + ?Sized),
+    ) -> Result<Trained> {
+        let mut history = History::new(self.metric.0.clone());
+        let mut best: Option<Best> = None;
+        let mut stop = Stop::Done;
+        'training: for epoch in 1..=self.epochs {
+            let lr = optimizer.lr();
+            let batches = match self.drop_rest {
+                true => train.full_batches(self.batch_size, rng)?,
+                false => train.batches(self.batch_size, rng)?,
+            };
+            let count = batches.len();
+            for (batch, rows) in (1..).zip(batches) {
+                // The tape is gone when the step is made, so that parameters are written in place.
+                let (value, grads) = {
+                    let x = Tape::new().input(rows.x);
+                    let loss = loss(&model.forward(&x)?, &rows.y)?;
+                    let value = f64::from(loss.item()?);
+                    finite(value, epoch, batch)?;
+                    (value, loss.backward()?)
+                };
+                optimizer.step(model, &grads)?;
+                let done = Batch {
+                    epoch,
+                    batch,
+                    batches: count,
+                    loss: value,
+                };
+                let calls = self.callbacks.iter_mut();
+                if stops(calls.map(|c| c.batch(&done, optimizer)))? {
+                    stop = Stop::Callback;
+                    break 'training;
+                }
+            }
+            let (train_loss, train_metric) = self.evaluate(model, &loss, train)?;
+            let (test_loss, test_metric) = self.evaluate(model, &loss, test)?;
+            finite(train_loss, epoch, count)?;
+            let measured = Epoch {
+                epoch,
+                train_loss,
+                train_metric,
+                test_loss,
+                test_metric,
+                lr,
+            };
+            history.push(measured);
+            let calls = self.callbacks.iter_mut();
+            if stops(calls.map(|c| c.epoch(&measured, optimizer)))? {
+                stop = Stop::Callback;
+                break;
+            }
+            if let Some(patience) = self.patience {
+                if best.as_ref().is_none_or(|best| test_loss < best.loss) {
+                    // Views: a parameter is copied when the next step writes it.
+                    let (loss, state) = (test_loss, model.state_dict());
+                    best = Some(Best { epoch, loss, state });
+                }
+                if best
+                    .as_ref()
+                    .is_some_and(|best| epoch - best.epoch >= patience)
+                {
+                    stop = Stop::Patience;
+                    break;
+                }
+            }
+        }
+        let chosen = best.as_ref().map(|best| best.epoch);
+        if let Some(best) = best {
+            let mut values = best.state.into_iter();
+            model.visit_mut(&mut |_, param| {
+                if let Some((_, value)) = values.next() {
+                    *param.value_mut() = value;
+                }
+            });
+        }
+        Ok(Trained {
+            history,
+            stop,
+            best: chosen,
+        })
+    }
+
+    /// Loss and metric on `data`.
+    fn evaluate(
+        &self,
+        model: &dyn Module<f32>,
+        loss: &impl Fn(&Var<f32>, &Tensor<Y>) -> Result<Var<f32>>,
+        data: &Dataset<Y>,
+    ) -> Result<(f64, f64)> {
+        let outputs = predict(model, &data.x)?;
+        let metric = (self.metric.1)(&outputs, &data.y)?;
+        Ok((
+            f64::from(loss(&Var::from(outputs), &data.y)?.item()?),
+            metric,
+        ))
+    }
+}
+
+/// The outputs of `model` for all rows of `x`, computed some hundred at a time, so that what lies between its layers
+/// takes little memory. Nothing is recorded.
+///
+/// ```
+/// use nn::prelude::*;
+/// use rand::SeedableRng;
+/// let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
+/// let model = Linear::new(4, 3, &mut rng)?;
+/// assert_eq!(predict(&model, &Tensor::zeros([1000, 4])?)?.shape(), [1000, 3]);
+/// # Ok::<(), nn::Error>(())
+/// ```
+/// # Errors
+/// Whatever the model returns.
+pub fn predict(model: &dyn Module<f32>, x: &Tensor<f32>) -> Result<Tensor<f32>> {
+    const ROWS: usize = 512;
+    let forward = |x: &Tensor<f32>| Ok(model.forward(&Var::from(x))?.into_value());
+    if x.shape().first().is_none_or(|&n| n <= ROWS) {
+        return forward(x);
+    }
+    let parts: Vec<_> = x
+        .split(ROWS, 0)?
+        .iter()
+        .map(forward)
+        .collect::<Result<_>>()?;
+    Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0)
+}
+
+/// Whether one of the calls says stop; all are made, up to the first error.
+fn stops(calls: impl Iterator<Item = Result<Flow>>) -> Result<bool> {
+    let mut stop = false;
+    for flow in calls {
+        stop |= flow? == Flow::Stop;
+    }
+    Ok(stop)
+}
+
+fn finite(loss: f64, epoch: usize, batch: usize) -> Result<()> {
+    if loss.is_finite() {
+        return Ok(());
+    }
+    Err(Error::Diverged {
+        op: "fit",
+        epoch,
+        batch,
+        value: loss.to_string(),
+        mend: "lower the learning rate, clip the gradients, or look for extreme values in the data",
+    })
+}
+
+#[cfg(test)]
+mod tests;
