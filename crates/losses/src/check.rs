@@ -63,7 +63,7 @@ pub(crate) fn elements<T: Float>(
     op: &'static str,
     what: &'static str,
     x: &Tensor<T>,
-    is_bad: impl Fn(T) -> bool,
+    is_bad: impl Fn(T) -> bool + Sync,
     expected: &'static str,
 ) -> Result<()> {
     match x.find(is_bad) {

@@ -5,8 +5,9 @@
 
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
+use autograd::tensor_core::kernel::par::{self, Parts};
 use autograd::tensor_core::kernel::source::Source;
-use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
+use autograd::tensor_core::kernel::{Isa, Kernel, dispatch};
 use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
 
 /// A loss of one element of each of `N` inputs.
@@ -132,45 +133,128 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Kernel for Values<'_, T, P, N
     }
 }
 
-/// The sum of a block's values, times their weights.
-struct Total<'a, T, P, const N: usize> {
+/// Elements taken at a time, four of the widest vectors: loops of a fixed length have no remainder, and no bounds to
+/// check.
+const GROUP: usize = 64;
+
+/// The sum of a block's values, times their weights, and on the way the slopes by those inputs that are asked for,
+/// times their weights and `g`.
+struct Total<'a, 'o, T, P, const N: usize> {
     loss: &'a P,
     inputs: [&'a [T]; N],
     weight: Option<&'a [T]>,
+    g: T,
+    slopes: Parts<'o, T, N>,
 }
-impl<T: Float, P: Pointwise<T, N>, const N: usize> Kernel for Total<'_, T, P, N> {
+impl<T: Float, P: Pointwise<T, N>, const N: usize> Kernel for Total<'_, '_, T, P, N> {
     type Out = f64;
     #[inline(always)]
-    fn run<I: Isa>(self) -> f64 {
-        const LANES: usize = 16;
+    fn run<I: Isa>(mut self) -> f64 {
         let n = self.inputs[0].len();
-        let inputs = self.inputs.map(|x| &x[..n]);
+        let (whole, rest) = (n / GROUP, n % GROUP);
+        let group = Group::<T, P, N>(self.loss, self.g);
         let mut sums = [0.0f64; LANES];
-        let mut start = 0;
-        while start < n {
-            let len = LANES.min(n - start);
-            let mut values = [T::ZERO; LANES];
-            if len == LANES {
-                // A whole group has a fixed length, so that the compiler makes vectors of it.
-                for (i, v) in values.iter_mut().enumerate() {
-                    *v = self.loss.value::<I>(pack(&inputs, start + i));
-                }
-            } else {
-                for (i, v) in values[..len].iter_mut().enumerate() {
-                    *v = self.loss.value::<I>(pack(&inputs, start + i));
+        let inputs = self.inputs.map(|x| x.as_chunks::<GROUP>().0);
+        let weight = self.weight.map(|w| w.as_chunks::<GROUP>().0);
+        let mut slopes =
+            (self.slopes.each_mut()).map(|dx| dx.as_mut().map(|dx| dx.as_chunks_mut::<GROUP>().0));
+        for j in 0..whole {
+            let inputs = inputs.map(|x| &x[j]);
+            let slopes = slopes.each_mut().map(|dx| dx.as_mut().map(|dx| &mut dx[j]));
+            let values = group.run::<I>(inputs, weight.map(|w| &w[j]), slopes);
+            add(&mut sums, &values);
+        }
+        if rest > 0 {
+            // What does not fill a group is padded with its last element, and runs through the same code.
+            let pad = |x: &[T]| std::array::from_fn(|i| x[(n - rest + i).min(n - 1)]);
+            let inputs: [[T; GROUP]; N] = self.inputs.map(pad);
+            let weight: Option<[T; GROUP]> = self.weight.map(pad);
+            let mut padded = [[T::ZERO; GROUP]; N];
+            let mut wanted = padded.each_mut().map(Some);
+            for (dx, slope) in wanted.iter_mut().zip(&self.slopes) {
+                if slope.is_none() {
+                    *dx = None;
                 }
             }
-            if let Some(w) = self.weight {
-                for (v, &w) in values.iter_mut().zip(&w[start..start + len]) {
-                    *v = if w == T::ZERO { T::ZERO } else { *v * w };
+            let mut values = group.run::<I>(inputs.each_ref(), weight.as_ref(), wanted);
+            values[rest..].fill(T::ZERO);
+            add(&mut sums, &values);
+            for (dx, padded) in self.slopes.iter_mut().zip(&padded) {
+                if let Some(dx) = dx {
+                    dx[n - rest..].copy_from_slice(&padded[..rest]);
                 }
             }
-            for (s, v) in sums.iter_mut().zip(values) {
-                *s += v.f64();
-            }
-            start += len;
         }
         sums.iter().sum()
+    }
+}
+
+/// Sums that are carried side by side.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn add<T: Float>(sums: &mut [f64; LANES], values: &[T; GROUP]) {
+    for part in values.as_chunks::<LANES>().0 {
+        sums.iter_mut().zip(part).for_each(|(s, v)| *s += v.f64());
+    }
+}
+
+/// A loss and the gradient of its elements' values.
+struct Group<'a, T, P, const N: usize>(&'a P, T);
+impl<T: Float, P: Pointwise<T, N>, const N: usize> Group<'_, T, P, N> {
+    #[inline(always)]
+    fn run<I: Isa>(
+        &self,
+        inputs: [&[T; GROUP]; N],
+        weight: Option<&[T; GROUP]>,
+        mut slopes: [Option<&mut [T; GROUP]>; N],
+    ) -> [T; GROUP] {
+        let only_first = slopes[0].is_some() && slopes[1..].iter().all(|s| s.is_none());
+        let mut values = [T::ZERO; GROUP];
+        let at = |i: usize| inputs.map(|x| x[i]);
+        match &mut slopes[0] {
+            // Value and slope in one loop share what they have in common, an exponential for one.
+            Some(dx) if only_first => {
+                for i in 0..GROUP {
+                    values[i] = self.0.value::<I>(at(i));
+                    dx[i] = strong_zero(self.1, self.0.slope::<I, 0>(at(i)));
+                }
+            }
+            _ => {
+                for (i, value) in values.iter_mut().enumerate() {
+                    *value = self.0.value::<I>(at(i));
+                }
+                for (k, dx) in slopes.iter_mut().enumerate() {
+                    match (dx, k) {
+                        (None, _) => {}
+                        (Some(dx), 1) if const { N > 1 } => self.slope::<I, 1>(inputs, dx),
+                        (Some(dx), 2) if const { N > 2 } => self.slope::<I, 2>(inputs, dx),
+                        (Some(dx), 3) if const { N > 3 } => self.slope::<I, 3>(inputs, dx),
+                        (Some(dx), 4) if const { N > 4 } => self.slope::<I, 4>(inputs, dx),
+                        (Some(dx), _) => self.slope::<I, 0>(inputs, dx),
+                    }
+                }
+            }
+        }
+        if let Some(w) = weight {
+            for (value, &w) in values.iter_mut().zip(w) {
+                // A weight of zero leaves the element out, whatever it is.
+                *value = if w == T::ZERO { T::ZERO } else { *value * w };
+            }
+            for dx in slopes.into_iter().flatten() {
+                dx.iter_mut()
+                    .zip(w)
+                    .for_each(|(d, &w)| *d = strong_zero(w, *d));
+            }
+        }
+        values
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, const K: usize>(&self, inputs: [&[T; GROUP]; N], dx: &mut [T; GROUP]) {
+        for (i, d) in dx.iter_mut().enumerate() {
+            *d = strong_zero(self.1, self.0.slope::<I, K>(inputs.map(|x| x[i])));
+        }
     }
 }
 
@@ -179,7 +263,7 @@ struct Slopes<'a, T, P, const N: usize, const K: usize> {
     loss: &'a P,
     inputs: [&'a [T]; N],
     weight: Option<&'a [T]>,
-    dy: Result<&'a [T], T>,
+    dy: &'a [T],
     out: &'a mut [T],
 }
 impl<T: Float, P: Pointwise<T, N>, const N: usize, const K: usize> Kernel
@@ -190,17 +274,8 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize, const K: usize> Kernel
     fn run<I: Isa>(self) {
         let n = self.out.len();
         let inputs = self.inputs.map(|x| &x[..n]);
-        match self.dy {
-            Err(g) => {
-                for (i, o) in self.out.iter_mut().enumerate() {
-                    *o = strong_zero(g, self.loss.slope::<I, K>(pack(&inputs, i)));
-                }
-            }
-            Ok(dy) => {
-                for ((i, o), &g) in self.out.iter_mut().enumerate().zip(dy) {
-                    *o = strong_zero(g, self.loss.slope::<I, K>(pack(&inputs, i)));
-                }
-            }
+        for ((i, o), &g) in self.out.iter_mut().enumerate().zip(self.dy) {
+            *o = strong_zero(g, self.loss.slope::<I, K>(pack(&inputs, i)));
         }
         if let Some(w) = self.weight {
             for (o, &w) in self.out.iter_mut().zip(w) {
@@ -238,7 +313,7 @@ pub(crate) fn sign<T: Float>(d: T) -> T {
 }
 
 impl<T: Float, P: Pointwise<T, N>, const N: usize> Fused<T> for ElementwiseN<T, P, N> {
-    type Saved = ();
+    type Saved = OnTheWay<T, N>;
 
     fn name(&self) -> &'static str {
         P::NAME
@@ -259,68 +334,70 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Fused<T> for ElementwiseN<T, 
         reduction.apply(&elements, *divisor)
     }
 
-    fn forward(&self, inputs: &[&Tensor<T>]) -> Result<(Tensor<T>, ())> {
-        let Elementwise {
-            loss,
-            weight,
-            reduction,
-            divisor,
-        } = &self.0;
+    fn forward(&self, inputs: &[&Tensor<T>]) -> Result<(Tensor<T>, Self::Saved)> {
+        if self.0.reduction != Reduction::None {
+            return self.total(inputs, [false; N]);
+        }
+        let Elementwise { loss, weight, .. } = &self.0;
         let operands = operands::<T, N>(inputs, weight);
-        let y = if *reduction == Reduction::None {
-            Tensor::build(P::NAME, inputs[0].shape(), |out| {
-                par::split(out, 1, P::COST, |start, out| {
-                    operands.each_block(start, start + out.len(), |at, inputs, weight| {
-                        let out = &mut out[at - start..][..inputs[0].len()];
-                        dispatch(Values {
-                            loss,
-                            inputs,
-                            weight,
-                            out,
-                        });
-                    });
-                });
-            })?
-        } else {
-            let parts = par::collect(inputs[0].numel(), P::COST, |range| {
-                let mut sum = 0.0;
-                operands.each_block(range.start, range.end, |_, inputs, weight| {
-                    sum += dispatch(Total {
+        let y = Tensor::build(P::NAME, inputs[0].shape(), |out| {
+            par::split(out, 1, P::COST, |start, out| {
+                operands.each_block(start, start + out.len(), |at, inputs, weight| {
+                    let out = &mut out[at - start..][..inputs[0].len()];
+                    dispatch(Values {
                         loss,
                         inputs,
                         weight,
+                        out,
                     });
                 });
-                sum
             });
-            reduction.value(parts.iter().sum(), *divisor)
-        };
-        Ok((y, ()))
+        })?;
+        Ok((y, std::array::from_fn(|_| None)))
+    }
+
+    fn forward_for(&self, inputs: &[&Tensor<T>], needs: Needs) -> Result<(Tensor<T>, Self::Saved)> {
+        if self.0.reduction == Reduction::None {
+            return self.forward(inputs);
+        }
+        self.total(inputs, std::array::from_fn(|k| needs.get(k)))
     }
 
     fn backward(
         &self,
         inputs: &[&Tensor<T>],
-        _: &(),
+        saved: &Self::Saved,
         dy: &Tensor<T>,
         needs: Needs,
     ) -> Result<FusedGrads<T>> {
         (0..N)
             .map(|k| {
-                Ok(if !needs.get(k) {
-                    None
-                } else {
-                    // The constants keep the compiler from making loops for inputs that there are not.
-                    Some(match k {
-                        1 if const { N > 1 } => self.slopes::<1>(inputs, dy)?,
-                        2 if const { N > 2 } => self.slopes::<2>(inputs, dy)?,
-                        3 if const { N > 3 } => self.slopes::<3>(inputs, dy)?,
-                        4 if const { N > 4 } => self.slopes::<4>(inputs, dy)?,
-                        _ => self.slopes::<0>(inputs, dy)?,
-                    })
+                // The constants keep the compiler from making loops for inputs that there are not.
+                Ok(match (needs.get(k), &saved[k], k) {
+                    (false, ..) => None,
+                    (_, Some(dx), _) => Some(scaled(dx, dy.item()?)?),
+                    (.., 1) if const { N > 1 } => Some(self.slopes::<1>(inputs, dy)?),
+                    (.., 2) if const { N > 2 } => Some(self.slopes::<2>(inputs, dy)?),
+                    (.., 3) if const { N > 3 } => Some(self.slopes::<3>(inputs, dy)?),
+                    (.., 4) if const { N > 4 } => Some(self.slopes::<4>(inputs, dy)?),
+                    _ => Some(self.slopes::<0>(inputs, dy)?),
                 })
             })
             .collect()
+    }
+}
+
+/// The gradients, made on the way forward, of a loss that ends in one number: of those inputs that want one.
+pub(crate) type OnTheWay<T, const N: usize> = [Option<Tensor<T>>; N];
+
+/// The gradient `dx`, made for an upstream gradient of 1, for one of `dy`.
+pub(crate) fn scaled<T: Float>(dx: &Tensor<T>, dy: T) -> Result<Tensor<T>> {
+    if dy == T::ONE {
+        Ok(dx.clone())
+    } else if dy == T::ZERO {
+        Ok(dx.zeros_like())
+    } else {
+        dx.mul(dy)
     }
 }
 
@@ -329,8 +406,12 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Fused<T> for ElementwiseN<T, 
 struct ElementwiseN<T: Float, P, const N: usize>(Elementwise<T, P>);
 
 impl<T: Float, P: Pointwise<T, N>, const N: usize> ElementwiseN<T, P, N> {
-    /// The gradient of input `K`.
-    fn slopes<const K: usize>(&self, inputs: &[&Tensor<T>], dy: &Tensor<T>) -> Result<Tensor<T>> {
+    /// The reduced loss, and on the way the gradients of those inputs that are `wanted`: their data is in the cache.
+    fn total(
+        &self,
+        inputs: &[&Tensor<T>],
+        wanted: [bool; N],
+    ) -> Result<(Tensor<T>, OnTheWay<T, N>)> {
         let Elementwise {
             loss,
             weight,
@@ -338,20 +419,51 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> ElementwiseN<T, P, N> {
             divisor,
         } = &self.0;
         let operands = operands::<T, N>(inputs, weight);
-        let scale = match reduction {
-            Reduction::None => None,
-            _ => Some(reduction.scale(dy, *divisor)?),
-        };
+        let g = reduction.scale(&Tensor::scalar(T::ONE), *divisor)?;
+        let mut slopes = wanted.map(|_| None);
+        for (slope, _) in slopes.iter_mut().zip(wanted).filter(|(_, w)| *w) {
+            *slope = Some(Tensor::build(P::NAME, inputs[0].shape(), |_| {})?);
+        }
+        let outputs = slopes
+            .each_mut()
+            .map(|s: &mut Option<Tensor<T>>| s.as_mut().and_then(Tensor::own_run));
+        let parts = par::collect_split(
+            inputs[0].numel(),
+            1,
+            outputs,
+            P::COST,
+            |range, mut slopes| {
+                let mut sum = 0.0;
+                operands.each_block(range.start, range.end, |at, inputs, weight| {
+                    let here = at - range.start..at - range.start + inputs[0].len();
+                    let slopes = slopes
+                        .each_mut()
+                        .map(|s| s.as_mut().map(|s| &mut s[here.clone()]));
+                    sum += dispatch(Total {
+                        loss,
+                        inputs,
+                        weight,
+                        g,
+                        slopes,
+                    });
+                });
+                sum
+            },
+        );
+        Ok((reduction.value(parts.iter().sum(), *divisor), slopes))
+    }
+
+    /// The gradient of input `K` from a gradient for each element.
+    fn slopes<const K: usize>(&self, inputs: &[&Tensor<T>], dy: &Tensor<T>) -> Result<Tensor<T>> {
+        let Elementwise { loss, weight, .. } = &self.0;
+        let operands = operands::<T, N>(inputs, weight);
         let dy = dy.source();
         Tensor::build(P::NAME, inputs[0].shape(), |out| {
             par::split(out, 1, P::COST + 1, |start, out| {
                 let mut stage = Vec::new();
                 operands.each_block(start, start + out.len(), |at, inputs, weight| {
                     let n = inputs[0].len();
-                    let dy = match scale {
-                        Some(g) => Err(g),
-                        None => Ok(dy.block(at, n, &mut stage)),
-                    };
+                    let dy = dy.block(at, n, &mut stage);
                     let out = &mut out[at - start..][..n];
                     dispatch(Slopes::<T, P, N, K> {
                         loss,

@@ -4,6 +4,7 @@
 //! any layout to contiguous rows in the cache, runs rows in parallel, reduces in `f64` in a fixed order, and records
 //! one node.
 
+use crate::elementwise::{OnTheWay, scaled};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last};
@@ -31,6 +32,15 @@ pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
         g: T,
         dx: &mut [T],
     );
+
+    /// The two above for the gradient of the first input alone, for losses whose parts have much in common;
+    /// `#[inline(always)]`.
+    #[inline(always)]
+    fn value_and_slope<I: Isa>(&self, i: usize, rows: [&[T]; N], g: T, dx: &mut [T]) -> f64 {
+        let (value, keep) = self.value::<I>(i, rows);
+        slope::<I, T, Self, N, 0>(self, i, rows, keep, g, dx);
+        value
+    }
 
     /// The same in plain operations, one value for each row.
     ///
@@ -87,13 +97,82 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Values<'_, T, L, L::
     }
 }
 
-/// The gradient of input `K` in a block of rows.
+/// The sum of the values of a block of rows, and on the way the gradients of those inputs that are asked for, of rows
+/// whose values have the gradient `g`.
+struct Total<'a, 'o, T, L, const N: usize> {
+    loss: &'a L,
+    first: usize,
+    n: usize,
+    blocks: [RowBlock<'a, T>; N],
+    g: T,
+    slopes: [Option<&'o mut [T]>; N],
+}
+impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, N> {
+    type Out = f64;
+    #[inline(always)]
+    fn run<I: Isa>(mut self) -> f64 {
+        let (n, g) = (self.n, self.g);
+        let only_first = self.slopes[0].is_some() && self.slopes[1..].iter().all(|s| s.is_none());
+        let mut total = 0.0;
+        for i in 0..n {
+            let rows = self.blocks.map(|b| b.row(i));
+            let at = self.first + i;
+            let slopes = self.slopes.each_mut().map(|s| {
+                s.as_mut().map(|s| {
+                    let len = s.len() / n;
+                    &mut s[i * len..][..len]
+                })
+            });
+            if only_first && g != T::ZERO {
+                for dx in slopes.into_iter().flatten() {
+                    total += self.loss.value_and_slope::<I>(at, rows, g, dx);
+                }
+                continue;
+            }
+            let (value, keep) = self.loss.value::<I>(at, rows);
+            total += value;
+            for (k, dx) in slopes.into_iter().enumerate() {
+                match (dx, k) {
+                    (None, _) => {}
+                    // The constants keep the compiler from making loops for inputs that there are not.
+                    (Some(dx), 1) if const { N > 1 } => {
+                        slope::<I, T, L, N, 1>(self.loss, at, rows, keep, g, dx);
+                    }
+                    (Some(dx), 2) if const { N > 2 } => {
+                        slope::<I, T, L, N, 2>(self.loss, at, rows, keep, g, dx);
+                    }
+                    (Some(dx), _) => slope::<I, T, L, N, 0>(self.loss, at, rows, keep, g, dx),
+                }
+            }
+        }
+        total
+    }
+}
+
+/// The slope of one row, and nothing where `g` is 0: what counts for nothing has no gradient, however steep it is.
+#[inline(always)]
+fn slope<I: Isa, T: Float, L: RowLoss<T, N>, const N: usize, const K: usize>(
+    loss: &L,
+    i: usize,
+    rows: [&[T]; N],
+    keep: L::Keep,
+    g: T,
+    dx: &mut [T],
+) {
+    if g == T::ZERO {
+        dx.fill(T::ZERO);
+    } else {
+        loss.slope::<I, K>(i, rows, keep, g, dx);
+    }
+}
+
+/// The gradient of input `INPUT` in a block of rows.
 struct Slopes<'a, T, L, K, const N: usize, const INPUT: usize> {
     loss: &'a L,
     first: usize,
     blocks: [RowBlock<'a, T>; N],
     keep: &'a [K],
-    scale: Scale<'a, T>,
+    dy: &'a [T],
     out: &'a mut [T],
 }
 impl<T: Float, L: RowLoss<T, N>, const N: usize, const INPUT: usize> Kernel
@@ -105,31 +184,10 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize, const INPUT: usize> Kernel
         let len = self.out.len() / self.keep.len().max(1);
         for (i, &keep) in self.keep.iter().enumerate() {
             let dx = &mut self.out[i * len..][..len];
-            let g = match self.scale {
-                Scale::All(g) => g,
-                Scale::Each(dy) => dy[self.first + i],
-            };
-            if g == T::ZERO {
-                // What counts for nothing has no gradient, however steep it is.
-                dx.fill(T::ZERO);
-            } else {
-                self.loss.slope::<I, INPUT>(
-                    self.first + i,
-                    self.blocks.map(|b| b.row(i)),
-                    keep,
-                    g,
-                    dx,
-                );
-            }
+            let (at, rows) = (self.first + i, self.blocks.map(|b| b.row(i)));
+            slope::<I, T, L, N, INPUT>(self.loss, at, rows, keep, self.dy[at], dx);
         }
     }
-}
-
-/// The gradient of a row's value: one for all, or one for each.
-#[derive(Clone, Copy)]
-enum Scale<'a, T> {
-    All(T),
-    Each(&'a [T]),
 }
 
 /// Calls `f(first, n, blocks)` for consecutive blocks of rows `start..end`.
@@ -153,8 +211,18 @@ fn each_block<T: Float, const N: usize>(
     }
 }
 
+/// What the forward pass leaves for backward.
+struct Left<T: Float, K, const N: usize> {
+    slopes: OnTheWay<T, N>,
+    /// What was kept of each row where each has a value of its own.
+    keep: Vec<K>,
+}
+
+/// The loss, and what it leaves.
+type Outcome<T, K, const N: usize> = (Tensor<T>, Left<T, K, N>);
+
 impl<T: Float, L: RowLoss<T, N>, const N: usize> Fused<T> for Rowwise<L, N> {
-    type Saved = Vec<L::Keep>;
+    type Saved = Left<T, L::Keep, N>;
 
     fn name(&self) -> &'static str {
         L::NAME
@@ -165,7 +233,53 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Fused<T> for Rowwise<L, N> {
             .apply(&self.loss.definition(inputs)?, self.divisor)
     }
 
-    fn forward(&self, inputs: &[&Tensor<T>]) -> Result<(Tensor<T>, Vec<L::Keep>)> {
+    fn forward(&self, inputs: &[&Tensor<T>]) -> Result<(Tensor<T>, Self::Saved)> {
+        if self.reduction == Reduction::None {
+            self.values(inputs)
+        } else {
+            self.total(inputs, [false; N])
+        }
+    }
+
+    fn forward_for(&self, inputs: &[&Tensor<T>], needs: Needs) -> Result<(Tensor<T>, Self::Saved)> {
+        if self.reduction == Reduction::None {
+            self.values(inputs)
+        } else {
+            self.total(inputs, std::array::from_fn(|k| needs.get(k)))
+        }
+    }
+
+    fn backward(
+        &self,
+        inputs: &[&Tensor<T>],
+        left: &Self::Saved,
+        dy: &Tensor<T>,
+        needs: Needs,
+    ) -> Result<FusedGrads<T>> {
+        (0..N)
+            .map(|k| {
+                Ok(match (needs.get(k), &left.slopes[k], k) {
+                    (false, ..) => None,
+                    (_, Some(dx), _) => Some(scaled(dx, dy.item()?)?),
+                    (.., 1) if const { N > 1 } => {
+                        Some(self.slopes::<T, 1>(inputs, &left.keep, dy)?)
+                    }
+                    (.., 2) if const { N > 2 } => {
+                        Some(self.slopes::<T, 2>(inputs, &left.keep, dy)?)
+                    }
+                    _ => Some(self.slopes::<T, 0>(inputs, &left.keep, dy)?),
+                })
+            })
+            .collect()
+    }
+}
+
+impl<L, const N: usize> Rowwise<L, N> {
+    /// One value for each row.
+    fn values<T: Float>(&self, inputs: &[&Tensor<T>]) -> Result<Outcome<T, L::Keep, N>>
+    where
+        L: RowLoss<T, N>,
+    {
         let layouts: [_; N] = std::array::from_fn(|k| dim_last(inputs[k].layout(), self.dim));
         let rows: [_; N] = std::array::from_fn(|k| Rows::new(inputs[k].buffer(), &layouts[k]));
         let (n_rows, len) = (rows[0].n_rows(), rows[0].len());
@@ -189,44 +303,67 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Fused<T> for Rowwise<L, N> {
                 });
             },
         );
-        let y = if self.reduction == Reduction::None {
-            let mut shape: Dims = inputs[0].shape().into();
-            if !shape.is_empty() {
-                shape.remove(self.dim);
-            }
-            Tensor::build(L::NAME, &shape, |out| {
-                out.iter_mut()
-                    .zip(&values)
-                    .for_each(|(o, &v)| *o = T::of(v));
-            })?
-        } else {
-            self.reduction.value(values.iter().sum(), self.divisor)
-        };
-        Ok((y, keep))
+        let mut shape: Dims = inputs[0].shape().into();
+        if !shape.is_empty() {
+            shape.remove(self.dim);
+        }
+        let y = Tensor::build(L::NAME, &shape, |out| {
+            out.iter_mut()
+                .zip(&values)
+                .for_each(|(o, &v)| *o = T::of(v));
+        })?;
+        let slopes = std::array::from_fn(|_| None);
+        Ok((y, Left { slopes, keep }))
     }
 
-    fn backward(
+    /// The reduced loss, and on the way the gradients of those inputs that are `wanted`: their rows are in the cache.
+    fn total<T: Float>(
         &self,
         inputs: &[&Tensor<T>],
-        keep: &Vec<L::Keep>,
-        dy: &Tensor<T>,
-        needs: Needs,
-    ) -> Result<FusedGrads<T>> {
-        (0..N)
-            .map(|k| {
-                Ok(match k {
-                    _ if !needs.get(k) => None,
-                    0 => Some(self.slopes::<T, 0>(inputs, keep, dy)?),
-                    1 => Some(self.slopes::<T, 1>(inputs, keep, dy)?),
-                    _ => Some(self.slopes::<T, 2>(inputs, keep, dy)?),
-                })
-            })
-            .collect()
+        wanted: [bool; N],
+    ) -> Result<Outcome<T, L::Keep, N>>
+    where
+        L: RowLoss<T, N>,
+    {
+        let layouts: [_; N] = std::array::from_fn(|k| dim_last(inputs[k].layout(), self.dim));
+        let rows: [_; N] = std::array::from_fn(|k| Rows::new(inputs[k].buffer(), &layouts[k]));
+        let (n_rows, len) = (rows[0].n_rows(), rows[0].len());
+        let g = self
+            .reduction
+            .scale(&Tensor::scalar(T::ONE), self.divisor)?;
+        let mut slopes = wanted.map(|_| None);
+        for (slope, _) in slopes.iter_mut().zip(wanted).filter(|(_, w)| *w) {
+            let shape = inputs[0].shape();
+            *slope = Some(Tensor::build_rows(L::NAME, shape, self.dim, |_| {})?);
+        }
+        let outputs = slopes
+            .each_mut()
+            .map(|s: &mut Option<Tensor<T>>| s.as_mut().and_then(Tensor::own_run));
+        let cost = len * L::COST + 8;
+        let parts = par::collect_split(n_rows, len, outputs, cost, |range, mut slopes| {
+            let mut sum = 0.0;
+            each_block(&rows, range.start, range.end, |first, n, blocks| {
+                let here = (first - range.start) * len..(first - range.start + n) * len;
+                let slopes = slopes
+                    .each_mut()
+                    .map(|s| s.as_mut().map(|s| &mut s[here.clone()]));
+                sum += dispatch(Total {
+                    loss: &self.loss,
+                    first,
+                    n,
+                    blocks,
+                    g,
+                    slopes,
+                });
+            });
+            sum
+        });
+        let y = self.reduction.value(parts.iter().sum(), self.divisor);
+        let keep = Vec::new();
+        Ok((y, Left { slopes, keep }))
     }
-}
 
-impl<L, const N: usize> Rowwise<L, N> {
-    /// The gradient of input `K`, whose memory holds the rows one after the other.
+    /// The gradient of input `K`, whose memory holds the rows one after the other, from a gradient for each row.
     fn slopes<T: Float, const K: usize>(
         &self,
         inputs: &[&Tensor<T>],
@@ -238,13 +375,7 @@ impl<L, const N: usize> Rowwise<L, N> {
     {
         let layouts: [_; N] = std::array::from_fn(|k| dim_last(inputs[k].layout(), self.dim));
         let rows: [_; N] = std::array::from_fn(|k| Rows::new(inputs[k].buffer(), &layouts[k]));
-        let each;
-        let scale = if self.reduction == Reduction::None {
-            each = dy.to_vec();
-            Scale::Each(&each)
-        } else {
-            Scale::All(self.reduction.scale(dy, self.divisor)?)
-        };
+        let dy = dy.to_vec();
         let len = rows[0].len();
         Tensor::build_rows(L::NAME, inputs[0].shape(), self.dim, |out| {
             par::split(out, len.max(1), len * L::COST + 8, |start, out| {
@@ -259,7 +390,7 @@ impl<L, const N: usize> Rowwise<L, N> {
                         first,
                         blocks,
                         keep,
-                        scale,
+                        dy: &dy,
                         out,
                     });
                 });

@@ -4,6 +4,7 @@ use crate::element::{DType, Element};
 use crate::error::{Dims, Error, Result};
 use crate::kernel::pool::{Buffer, Shelved};
 use crate::kernel::source::Source;
+use crate::kernel::{Isa, Kernel, dispatch, par};
 use crate::layout::{Layout, unravel};
 use crate::shape::IntoShape;
 use smallvec::SmallVec;
@@ -275,8 +276,9 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The elements for writing, if no other tensor looks into the buffer and they are one run in some order of
-    /// dimensions: what lets an accumulation happen in place.
-    pub(crate) fn own_run(&mut self) -> Option<&mut [T]> {
+    /// dimensions, row-major unless the tensor is a view or was made otherwise: what lets an accumulation happen in
+    /// place, and lets [`Tensor::build`] fill several tensors in one pass.
+    pub fn own_run(&mut self) -> Option<&mut [T]> {
         let n = self.numel();
         let order = self.layout.memory_order();
         let run = n > 0 && self.layout.permute(&order).is_contiguous();
@@ -365,19 +367,38 @@ impl<T: Element> Tensor<T> {
     }
 
     /// Index and value of the first element, in row-major order, that `bad` finds.
-    pub fn find(&self, bad: impl Fn(T) -> bool) -> Option<(Dims, T)> {
+    pub fn find(&self, bad: impl Fn(T) -> bool + Sync) -> Option<(Dims, T)> {
         let source = self.source();
-        let mut stage = Vec::new();
-        let (n, mut at) = (self.numel(), 0);
-        while at < n {
-            let len = source.block_len(at, n - at);
-            let block = source.block(at, len, &mut stage);
-            if let Some(i) = block.iter().position(|&v| bad(v)) {
-                return Some((unravel(at + i, self.shape()), block[i]));
+        let first = |range: std::ops::Range<usize>| {
+            let mut stage = Vec::new();
+            let mut at = range.start;
+            while at < range.end {
+                let len = source.block_len(at, range.end - at).min(FIND);
+                let block = source.block(at, len, &mut stage);
+                // Whether there is one at all is asked of whole vectors; where it is, only if there is one.
+                if dispatch(Any(block, &bad)) {
+                    let i = block.iter().position(|&v| bad(v))?;
+                    return Some((at + i, block[i]));
+                }
+                at += len;
             }
-            at += len;
-        }
-        None
+            None
+        };
+        let found = par::collect(self.numel(), 1, first);
+        let (at, value) = found.into_iter().flatten().next()?;
+        Some((unravel(at, self.shape()), value))
+    }
+}
+
+/// Elements that [`Tensor::find`] asks at a time.
+const FIND: usize = 4096;
+
+struct Any<'a, T, F>(&'a [T], &'a F);
+impl<T: Copy, F: Fn(T) -> bool> Kernel for Any<'_, T, F> {
+    type Out = bool;
+    #[inline(always)]
+    fn run<I: Isa>(self) -> bool {
+        self.0.iter().fold(false, |any, &v| any | (self.1)(v))
     }
 }
 

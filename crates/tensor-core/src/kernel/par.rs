@@ -7,9 +7,32 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// Work below this many element-operations runs on the calling thread: waking a thread costs about as much as
-/// twenty thousand additions.
-pub const GRAIN: usize = 1 << 15;
+/// Work below this many element-operations runs on the calling thread: waking a thread costs some microseconds, in which
+/// one thread adds up this many elements.
+pub const GRAIN: usize = 1 << 16;
+
+/// At most so many chunks: a chunk costs some hundred nanoseconds of its own.
+const MAX_CHUNKS: usize = 128;
+
+/// How many of `items`, each worth `cost` element-operations and `width` elements wide, make a chunk; `None` where they
+/// are too few to be worth a second thread. The answer knows nothing of the number of threads, and so no result does.
+fn per_chunk(items: usize, width: usize, cost: usize) -> Option<usize> {
+    let cost = cost.max(1);
+    if items.saturating_mul(cost) <= GRAIN {
+        return None;
+    }
+    let n = (GRAIN / 2 / cost).max(items.div_ceil(MAX_CHUNKS)).max(1);
+    // Whole vectors, so that no chunk but the last has a remainder.
+    let n = if width == 1 {
+        n.next_multiple_of(ALIGN)
+    } else {
+        n
+    };
+    (n < items).then_some(n)
+}
+
+/// Chunks of single elements are multiples of this: four of the widest vectors of `f32`.
+const ALIGN: usize = 64;
 
 /// Calls `f(0)` to `f(n - 1)`, on all threads of the current pool.
 fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
@@ -54,13 +77,48 @@ pub fn split<O: Send>(
     f: impl Fn(usize, &mut [O]) + Sync,
 ) {
     let items = out.len() / width.max(1);
-    let per_chunk = (GRAIN / cost.max(1)).max(1);
-    if items <= per_chunk {
+    let Some(per_chunk) = per_chunk(items, width, cost) else {
         return f(0, out);
-    }
+    };
     for_each_part(out.chunks_mut(per_chunk * width).collect(), &|i, chunk| {
         f(i * per_chunk, chunk)
     });
+}
+
+/// Shares of several outputs, of those that are there.
+pub type Parts<'a, O, const N: usize> = [Option<&'a mut [O]>; N];
+
+/// `f(start..end, parts)` for fixed chunks of `0..items`, the results in order; `parts` are the chunk's shares of those
+/// outputs that are there, each with `width` elements for each item.
+pub fn collect_split<O: Send, R: Send, const N: usize>(
+    items: usize,
+    width: usize,
+    outputs: Parts<'_, O, N>,
+    cost: usize,
+    f: impl Fn(Range<usize>, Parts<'_, O, N>) -> R + Sync,
+) -> Vec<R> {
+    let Some(per_chunk) = per_chunk(items, width, cost) else {
+        return vec![f(0..items, outputs)];
+    };
+    let n_chunks = items.div_ceil(per_chunk);
+    let range = |i: usize| i * per_chunk..((i + 1) * per_chunk).min(items);
+    let mut rest = outputs;
+    let mut parts: Vec<(Option<R>, Parts<'_, O, N>)> = (0..n_chunks)
+        .map(|i| {
+            let share = range(i).len() * width;
+            let part = rest.each_mut().map(|out| {
+                let (now, later) = out.take()?.split_at_mut(share);
+                *out = Some(later);
+                Some(now)
+            });
+            (None, part)
+        })
+        .collect();
+    for_each_part(parts.iter_mut().collect(), &|i, (result, part)| {
+        let part = part.each_mut().map(Option::take);
+        *result = Some(f(range(i), part));
+    });
+    parts.into_iter().filter_map(|(result, _)| result).collect()
 }
 
 /// As [`split`], over two outputs with `width_a` and `width_b` elements for each item.
@@ -71,10 +129,9 @@ pub fn split2<A: Send, B: Send>(
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
 ) {
     let items = a.len() / width_a.max(1);
-    let per_chunk = (GRAIN / cost.max(1)).max(1);
-    if items <= per_chunk {
+    let Some(per_chunk) = per_chunk(items, width_a.max(width_b), cost) else {
         return f(0, a, b);
-    }
+    };
     let parts = a
         .chunks_mut(per_chunk * width_a)
         .zip(b.chunks_mut(per_chunk * width_b))
@@ -84,10 +141,9 @@ pub fn split2<A: Send, B: Send>(
 
 /// `f(start..end)` for fixed chunks of `0..items`, the results in order.
 pub fn collect<R: Send>(items: usize, cost: usize, f: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
-    let per_chunk = (GRAIN / cost.max(1)).max(1);
-    if items <= per_chunk {
+    let Some(per_chunk) = per_chunk(items, 1, cost) else {
         return vec![f(0..items)];
-    }
+    };
     each(0..items.div_ceil(per_chunk), &|i| {
         f(i * per_chunk..((i + 1) * per_chunk).min(items))
     })
