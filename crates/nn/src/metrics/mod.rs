@@ -70,7 +70,7 @@ fn checked<T: Float>(
     op: &'static str,
     what: &'static str,
     x: &Tensor<T>,
-    good: impl Fn(f64) -> bool,
+    good: impl Fn(f64) -> bool + Sync,
     expected: &'static str,
 ) -> Result<Vec<f64>> {
     match x.find(|v| !good(v.f64())) {
