@@ -40,7 +40,8 @@ pub use op::{Grads, Needs, Op, Saved};
 pub use param::Param;
 pub use tape::Tape;
 pub use tensor_core::{
-    self, Axes, Border, DType, Dims, Element, Ellipsis, Error, Float, IndexItem, IntoIndex,
-    IntoShape, NewAxis, Number, Operand, Result, TapeProblem, Tensor, i, keepdim,
+    self, Axes, Border, DType, Dims, Element, Ellipsis, Error, Float, IndexItem, Interpolation,
+    IntoIndex, IntoShape, NewAxis, Number, Operand, Result, TapeProblem, Tensor, Unique, i,
+    keepdim,
 };
 pub use var::{IntoVar, Var};

@@ -91,7 +91,33 @@ impl<T: Number> Tensor<T> {
     /// [`Error::Shape`] for operands that are no matrices of agreeing sizes, [`Error::Broadcast`] if `c` does not
     /// broadcast to their product.
     pub fn addmm(&self, a: &Tensor<T>, b: &Tensor<T>, beta: T, alpha: T) -> Result<Tensor<T>> {
-        check_product("addmm", a.shape(), b.shape())?;
+        self.add_product("addmm", (a, b), beta, alpha)
+    }
+
+    /// As [`Tensor::addmm`] for a matrix and a vector.
+    ///
+    /// # Errors
+    /// As [`Tensor::addmm`].
+    pub fn addmv(&self, a: &Tensor<T>, b: &Tensor<T>, beta: T, alpha: T) -> Result<Tensor<T>> {
+        self.add_product("addmv", (a, b), beta, alpha)
+    }
+
+    /// As [`Tensor::addmm`] for batches of matrices.
+    ///
+    /// # Errors
+    /// As [`Tensor::addmm`].
+    pub fn baddbmm(&self, a: &Tensor<T>, b: &Tensor<T>, beta: T, alpha: T) -> Result<Tensor<T>> {
+        self.add_product("baddbmm", (a, b), beta, alpha)
+    }
+
+    fn add_product(
+        &self,
+        op: &'static str,
+        (a, b): (&Tensor<T>, &Tensor<T>),
+        beta: T,
+        alpha: T,
+    ) -> Result<Tensor<T>> {
+        check_product(op, a.shape(), b.shape())?;
         let product = a.matmul(b)?.mul(alpha)?;
         let c = self.broadcast_to(product.shape())?;
         if beta == T::ZERO {

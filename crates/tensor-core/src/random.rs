@@ -155,6 +155,111 @@ impl<T: Float> Tensor<T> {
     }
 }
 
+/// The places of the `samples` smallest keys, in the order of their keys, where a weight of `w` has a key that is
+/// exponentially distributed with rate `w`: draws without replacement (Efraimidis and Spirakis, *Weighted random
+/// sampling with a reservoir*, 2006).
+fn without_replacement(weights: &[f64], samples: usize, rng: &mut (impl Rng + ?Sized)) -> Vec<i64> {
+    let mut keys: Vec<(f64, i64)> = (weights.iter().zip(0..))
+        .map(|(&w, i)| {
+            let u: f64 = unit(rng.random());
+            // Plain Rust and no vector code, so that the order is the same on every machine.
+            let key = if w > 0.0 {
+                -libm::log1p(-u) / w
+            } else {
+                f64::INFINITY
+            };
+            (key, i)
+        })
+        .collect();
+    keys.sort_by(|a, b| a.0.total_cmp(&b.0));
+    keys.iter().take(samples).map(|k| k.1).collect()
+}
+
+/// Independent draws: the first place up to which the weights add up to more than a part of their sum.
+fn with_replacement(weights: &[f64], samples: usize, rng: &mut (impl Rng + ?Sized)) -> Vec<i64> {
+    let running = weights.iter().scan(0.0, |sum, w| {
+        *sum += w;
+        Some(*sum)
+    });
+    let running: Vec<f64> = running.collect();
+    let total = running.last().copied().unwrap_or(0.0);
+    // Rounding may take the last draw to the sum itself, which is no place.
+    let last = weights.iter().rposition(|&w| w > 0.0).unwrap_or(0);
+    let draw = |_| {
+        let u: f64 = unit(rng.random());
+        running.partition_point(|&r| r <= u * total).min(last) as i64
+    };
+    (0..samples).map(draw).collect()
+}
+
+impl<T: Float> Tensor<T> {
+    /// Draws `num_samples` places of this vector, or of each row of this matrix, each as likely as its element is large
+    /// beside the others of its row; without replacement, no place twice.
+    ///
+    /// With replacement, one number of the generator is taken for each draw; without, one for each element of the row.
+    ///
+    /// ```
+    /// use rand::SeedableRng;
+    /// use tensor_core::Tensor;
+    /// let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
+    /// let drawn = Tensor::from([0.0, 3.0, 1.0]).multinomial(2, false, &mut rng)?;
+    /// assert!(drawn.ne(0)?.all(..)?.item()?);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Shape`] for another number of dimensions, [`Error::Value`] for a weight that is negative or not finite,
+    /// [`Error::Option`] if there are fewer weights above 0 than samples without replacement, or none at all.
+    pub fn multinomial(
+        &self,
+        num_samples: usize,
+        replacement: bool,
+        rng: &mut (impl Rng + ?Sized),
+    ) -> Result<Tensor<i64>> {
+        let op = "multinomial";
+        if !matches!(self.ndim(), 1 | 2) {
+            return Err(Error::Shape {
+                op,
+                what: "the weights",
+                got: self.shape().into(),
+                expected: "they must be a vector or a matrix".into(),
+            });
+        }
+        if let Some((at, w)) = self.find(|w| !(w >= T::ZERO && w.finite())) {
+            return Err(Error::Value {
+                op,
+                what: "weight",
+                at,
+                value: w.to_string(),
+                expected: "a weight is finite and not negative",
+            });
+        }
+        let n = self.shape()[self.ndim() - 1];
+        let mut shape: crate::error::Dims = self.shape().into();
+        shape[self.ndim() - 1] = num_samples;
+        let rows: usize = shape[..self.ndim() - 1].iter().product();
+        let weights = self.try_contiguous(op)?.cast::<f64>().to_vec();
+        let mut out = Vec::new();
+        for row in 0..rows {
+            let weights = &weights[row * n..(row + 1) * n];
+            let there = weights.iter().filter(|&&w| w > 0.0).count();
+            if num_samples > 0 && (there == 0 || (!replacement && there < num_samples)) {
+                return Err(Error::Option {
+                    op,
+                    name: "num_samples",
+                    value: num_samples.to_string(),
+                    expected: "each row needs a weight above 0, and as many as samples without replacement",
+                });
+            }
+            out.extend(if replacement {
+                with_replacement(weights, num_samples, rng)
+            } else {
+                without_replacement(weights, num_samples, rng)
+            });
+        }
+        Tensor::from_vec(out, &shape)
+    }
+}
+
 impl Tensor<i64> {
     /// Integers from `low` to below `high`, each as likely.
     ///

@@ -6,7 +6,7 @@ use crate::rows::map_rows;
 use crate::tensor::Tensor;
 use std::cmp::Ordering;
 
-fn order<T: Number>(a: T, b: T) -> Ordering {
+pub(crate) fn order<T: Number>(a: T, b: T) -> Ordering {
     let by_nan = a.is_nan_().cmp(&b.is_nan_());
     by_nan.then_with(|| a.partial_cmp(&b).unwrap_or(Ordering::Equal))
 }

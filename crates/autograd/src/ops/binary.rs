@@ -328,13 +328,4 @@ impl<T: Float> Var<T> {
             exponent,
         })
     }
-
-    /// `a + (b - a) · weight`, exact at both ends.
-    ///
-    /// # Errors
-    /// As [`Var::add`].
-    pub fn lerp(&self, end: impl IntoVar<T>, weight: impl IntoVar<T>) -> Result<Var<T>> {
-        let (end, weight) = (end.var("lerp")?, weight.var("lerp")?);
-        self.add(end.sub(self)?.mul(weight)?)
-    }
 }

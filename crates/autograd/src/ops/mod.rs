@@ -3,8 +3,10 @@
 mod activation;
 mod algebra;
 mod arith;
+mod between;
 mod binary;
 mod index;
+mod linalg;
 mod matmul;
 mod norm;
 mod pick;

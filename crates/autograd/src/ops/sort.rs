@@ -1,7 +1,7 @@
 //! Orders: the gradient of each result goes to the element that it is.
 
 use crate::var::Var;
-use tensor_core::{Float, Result, Tensor};
+use tensor_core::{Axes, Float, Interpolation, Result, Tensor};
 
 impl<T: Float> Var<T> {
     /// The elements in order along `dim`, and the indices where they were; see [`Tensor::sort`].
@@ -42,11 +42,55 @@ impl<T: Float> Var<T> {
         self.picked(dim, index)
     }
 
+    /// The most frequent element along `dim`, the least of several, and the last place where it is; see [`Tensor::mode`].
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty) for a dimension of size 0, [`Error::Dim`](crate::Error::Dim).
+    pub fn mode(&self, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
+        let (_, index) = self.value().mode(dim)?;
+        self.picked(dim, index)
+    }
+
     /// The median of all elements, of an even number the lower one; equal ones share the gradient.
     ///
     /// # Errors
     /// None: the result is that of a method that may fail for other dimensions.
     pub fn median(&self) -> Result<Var<T>> {
         self.extreme("median", self.value().median(), (..).into())
+    }
+
+    /// The quantile `q` over `axes`; see [`Tensor::quantile`]. The gradient goes to the elements that it lies between.
+    ///
+    /// # Errors
+    /// As [`Tensor::quantile`].
+    pub fn quantile(
+        &self,
+        q: f64,
+        axes: impl Into<Axes>,
+        interpolation: Interpolation,
+    ) -> Result<Var<T>> {
+        let axes = axes.into();
+        let y = self.value().quantile(q, &axes, interpolation)?;
+        let mask = axes.mask("quantile", self.shape())?;
+        let (gone, left): (Vec<usize>, Vec<usize>) = (0..self.ndim()).partition(|&d| mask[d]);
+        let count = gone.iter().map(|&d| self.shape()[d]).product();
+        let order = [&left[..], &gone].concat();
+        let rows = (self.permute(&order)?).reshape([self.numel() / count, count])?;
+        let (low, high, weight) = interpolation.places("quantile", q, count)?;
+        let sorted = rows.value().argsort(1, false)?;
+        // NaN is last in the order; where there is one, it is the quantile.
+        let last = sorted.narrow(1, -1, 1)?;
+        let nan = rows.value().gather(1, &last)?.isnan();
+        let pick = |at: usize| {
+            let index = nan.where_(&last, sorted.narrow(1, at as isize, 1)?)?;
+            rows.gather(1, &index)
+        };
+        let (low, high) = (pick(low)?, pick(high)?);
+        // Equal infinities have no difference, and their weights are of no account.
+        let apart = low
+            .value()
+            .zip(high.value(), |a: T, b: T| a != b || a.finite())?;
+        let between = low.lerp(&high, weight)?.where_(&apart, &low)?;
+        between.reshape(y.shape())
     }
 }

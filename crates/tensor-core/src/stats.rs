@@ -1,0 +1,367 @@
+//! Quantiles, distinct values, and counts.
+
+use crate::element::{Element, Float, Number};
+use crate::error::{Dims, Error, Result};
+use crate::reduce::plan;
+use crate::rows::reduce_rows;
+use crate::shape::Axes;
+use crate::sort::order;
+use crate::tensor::Tensor;
+use std::cmp::Ordering;
+
+/// What a quantile between two elements is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interpolation {
+    /// As far from one to the other as the quantile lies between their places.
+    #[default]
+    Linear,
+    /// The lower one.
+    Lower,
+    /// The higher one.
+    Higher,
+    /// The middle of both.
+    Midpoint,
+    /// The nearer one, and in the middle the one at the even place.
+    Nearest,
+}
+
+impl Interpolation {
+    /// The places of two neighbours in the order of `n` elements, and how far to go from the one to the other, for
+    /// quantile `q`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if `q` is not in `0..=1`.
+    pub fn places(self, op: &'static str, q: f64, n: usize) -> Result<(usize, usize, f64)> {
+        if !(0.0..=1.0).contains(&q) {
+            return Err(Error::Option {
+                op,
+                name: "q",
+                value: q.to_string(),
+                expected: "a quantile lies in 0..=1",
+            });
+        }
+        let rank = q * (n.max(1) - 1) as f64;
+        let (low, high) = (rank.floor(), rank.ceil());
+        let (low, high, weight) = match self {
+            Interpolation::Linear => (low, high, rank - low),
+            Interpolation::Lower => (low, low, 0.0),
+            Interpolation::Higher => (high, high, 0.0),
+            Interpolation::Midpoint => (low, high, 0.5),
+            Interpolation::Nearest => (rank.round_ties_even(), rank.round_ties_even(), 0.0),
+        };
+        Ok((low as usize, high as usize, weight))
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// The quantile `q` over `axes`, a number in `0..=1`: the element at that part of the order, or between two; NaN where
+    /// there is one.
+    ///
+    /// ```
+    /// use tensor_core::{Interpolation, Tensor};
+    /// let x = Tensor::from([4.0, 1.0, 2.0, 3.0]);
+    /// assert_eq!(x.quantile(0.5, .., Interpolation::Linear)?.item()?, 2.5);
+    /// assert_eq!(x.quantile(0.5, .., Interpolation::Lower)?.item()?, 2.0);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Option`] if `q` is not in `0..=1`, [`Error::Empty`] over no element, [`Error::Dim`],
+    /// [`Error::RepeatedDim`].
+    pub fn quantile(
+        &self,
+        q: f64,
+        axes: impl Into<Axes>,
+        interpolation: Interpolation,
+    ) -> Result<Tensor<T>> {
+        let op = "quantile";
+        let plan = plan(op, &axes.into(), self.shape())?;
+        let (low, high, weight) = interpolation.places(op, q, plan.count)?;
+        if plan.count == 0 {
+            let shape = self.shape().into();
+            return Err(Error::Empty { op, shape });
+        }
+        reduce_rows(op, self, &plan.mask, plan.shape, move |_, row| {
+            let mut sorted = row.to_vec();
+            sorted.sort_unstable_by(|a, b| order(*a, *b));
+            let last = sorted[sorted.len() - 1];
+            if last.is_nan_() {
+                return last;
+            }
+            let (a, b) = (sorted[low].f64(), sorted[high].f64());
+            // Equal infinities have no difference.
+            if a == b || weight == 0.0 {
+                return sorted[low];
+            }
+            T::of(if weight < 0.5 {
+                a + weight * (b - a)
+            } else {
+                b - (b - a) * (1.0 - weight)
+            })
+        })
+    }
+
+    /// The numbers of elements in `bins` intervals of one width from `min` to `max`, which belongs to the last; others and
+    /// NaN are not counted. If both are equal, the least and the largest element stand for them.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let x = Tensor::from([1.0, 2.0, 1.0]);
+    /// assert_eq!(x.histc(4, 0.0, 3.0)?.to_vec(), [0.0, 2.0, 1.0, 0.0]);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Option`] for no bin, or bounds that are crossed or not finite.
+    pub fn histc(&self, bins: usize, min: T, max: T) -> Result<Tensor<T>> {
+        let fail = |name, value: String, expected| Error::Option {
+            op: "histc",
+            name,
+            value,
+            expected,
+        };
+        if bins == 0 {
+            return Err(fail("bins", "0".into(), "there must be at least one"));
+        }
+        let (mut low, mut high) = (min.f64(), max.f64());
+        if low == high && self.numel() > 0 {
+            low = self.min(..)?.item()?.f64();
+            high = self.max(..)?.item()?.f64();
+        }
+        if low == high {
+            (low, high) = (low - 1.0, high + 1.0);
+        }
+        if !(low < high && (high - low).is_finite()) {
+            let expected =
+                "the bounds, or the elements that stand for them, must be finite and in order";
+            return Err(fail("min and max", format!("{low} and {high}"), expected));
+        }
+        let mut counts = vec![T::ZERO; bins];
+        for x in self.to_vec() {
+            let x = x.f64();
+            if x >= low && x <= high {
+                let bin = ((x - low) * bins as f64 / (high - low)) as usize;
+                let count = &mut counts[bin.min(bins - 1)];
+                *count = *count + T::ONE;
+            }
+        }
+        Ok(counts.into())
+    }
+}
+
+/// The distinct values of a tensor; see [`Tensor::unique`].
+#[derive(Clone, Debug)]
+pub struct Unique<T: Element> {
+    /// Each value once.
+    pub values: Tensor<T>,
+    /// For each element, the place of its value.
+    pub inverse: Tensor<i64>,
+    /// For each value, how often it occurs.
+    pub counts: Tensor<i64>,
+}
+
+/// Numbers for the groups of equal neighbours in `sequence`: of each element, and the first element of each group.
+fn groups(n: usize, same: impl Fn(usize, usize) -> bool) -> (Vec<usize>, Vec<usize>) {
+    let (mut group, mut first) = (Vec::with_capacity(n), Vec::new());
+    for i in 0..n {
+        if i == 0 || !same(i - 1, i) {
+            first.push(i);
+        }
+        group.push(first.len() - 1);
+    }
+    (group, first)
+}
+
+impl<T: Number> Tensor<T> {
+    /// The distinct elements in ascending order, the place of each element among them, and how often each occurs. Each
+    /// NaN is a value of its own, as in PyTorch.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let u = Tensor::from([3, 1, 3]).unique()?;
+    /// assert_eq!((u.values.to_vec(), u.inverse.to_vec()), (vec![1, 3], vec![1, 0, 1]));
+    /// assert_eq!(u.counts.to_vec(), [1, 2]);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Size`] for a broadcast view that would not fit into memory.
+    pub fn unique(&self) -> Result<Unique<T>> {
+        let data = self.try_contiguous("unique")?.to_vec();
+        let mut at: Vec<usize> = (0..data.len()).collect();
+        at.sort_by(|&i, &j| order(data[i], data[j]));
+        self.distinct(&data, at)
+    }
+
+    /// As [`Tensor::unique`] without sorting: of equal neighbours, in row-major order, one.
+    ///
+    /// # Errors
+    /// [`Error::Size`] for a broadcast view that would not fit into memory.
+    pub fn unique_consecutive(&self) -> Result<Unique<T>> {
+        let data = self.try_contiguous("unique_consecutive")?.to_vec();
+        let at = (0..data.len()).collect();
+        self.distinct(&data, at)
+    }
+
+    /// The groups of equal neighbours in the order `at`.
+    fn distinct(&self, data: &[T], at: Vec<usize>) -> Result<Unique<T>> {
+        let (group, first) = groups(at.len(), |i, j| data[at[i]] == data[at[j]]);
+        let values: Vec<T> = first.iter().map(|&i| data[at[i]]).collect();
+        let mut inverse = vec![0i64; at.len()];
+        (at.iter().zip(&group)).for_each(|(&i, &g)| inverse[i] = g as i64);
+        Ok(Unique {
+            values: values.into(),
+            inverse: Tensor::from_vec(inverse, self.shape())?,
+            counts: lengths(&first, at.len()),
+        })
+    }
+
+    /// The distinct slices along `dim` in ascending order, compared element by element.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there, [`Error::Shape`] for a scalar.
+    pub fn unique_dim(&self, dim: isize) -> Result<Unique<T>> {
+        let (d, n) = self.real_dim("unique_dim", dim)?;
+        let front = self.movedim(d as isize, 0)?.try_contiguous("unique_dim")?;
+        let data = front.to_vec();
+        let width = data.len() / n.max(1);
+        let row = |i: usize| &data[i * width..(i + 1) * width];
+        let compare = |a: &[T], b: &[T]| {
+            let differs = |(a, b): (&T, &T)| order(*a, *b);
+            (a.iter().zip(b).map(differs))
+                .find(|o| *o != Ordering::Equal)
+                .unwrap_or(Ordering::Equal)
+        };
+        let mut at: Vec<usize> = (0..n).collect();
+        at.sort_by(|&i, &j| compare(row(i), row(j)));
+        let (group, first) = groups(n, |i, j| row(at[i]) == row(at[j]));
+        let kept: Vec<i64> = first.iter().map(|&i| at[i] as i64).collect();
+        let mut inverse = vec![0i64; n];
+        (at.iter().zip(&group)).for_each(|(&i, &g)| inverse[i] = g as i64);
+        Ok(Unique {
+            values: self.index_select(d as isize, &kept.into())?,
+            inverse: inverse.into(),
+            counts: lengths(&first, n),
+        })
+    }
+}
+
+/// The lengths of groups that begin at `first`, of `n` elements together.
+fn lengths(first: &[usize], n: usize) -> Tensor<i64> {
+    let ends = first.iter().copied().skip(1).chain([n]);
+    let counts: Vec<i64> = first
+        .iter()
+        .zip(ends)
+        .map(|(&a, b)| (b - a) as i64)
+        .collect();
+    counts.into()
+}
+
+impl Tensor<i64> {
+    /// How often each of `0, 1, 2, …` occurs, up to the largest element, and up to `minlength` at least.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a negative element, [`Error::Size`] for one so large that there cannot be as many counts.
+    pub fn bincount(&self, minlength: usize) -> Result<Tensor<i64>> {
+        self.bincount_weighted(&Tensor::scalar(1i64).broadcast_to(self.shape())?, minlength)
+    }
+
+    /// As [`Tensor::bincount`], where each element counts as much as its weight.
+    ///
+    /// # Errors
+    /// As [`Tensor::bincount`]; [`Error::Shape`] for weights of another shape.
+    pub fn bincount_weighted<T: Number>(
+        &self,
+        weights: &Tensor<T>,
+        minlength: usize,
+    ) -> Result<Tensor<T>> {
+        let op = "bincount";
+        if weights.shape() != self.shape() {
+            return Err(Error::Shape {
+                op,
+                what: "the weights",
+                got: weights.shape().into(),
+                expected: format!(
+                    "the tensor has shape {:?}: they must be the same",
+                    self.shape()
+                ),
+            });
+        }
+        if let Some((at, value)) = self.find(|i| i < 0) {
+            return Err(Error::Value {
+                op,
+                what: "the tensor",
+                at,
+                value: value.to_string(),
+                expected: "only numbers from 0 on are counted",
+            });
+        }
+        let largest = self.to_vec().into_iter().max();
+        let len = largest.map_or(0, |m| m as usize + 1).max(minlength);
+        let (places, weights) = (self.to_vec(), weights.to_vec());
+        let mut counts = Tensor::<T>::zeros(len)?;
+        let sums = counts.try_as_mut_slice(op)?;
+        for (&i, &w) in places.iter().zip(&weights) {
+            sums[i as usize] = sums[i as usize].plus(w);
+        }
+        Ok(counts)
+    }
+}
+
+impl<T: Number> Tensor<T> {
+    /// The most frequent element along `dim`, the least of several, and the last place where it is; NaN are all alike
+    /// here and count as the largest.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for a dimension of size 0, [`Error::Dim`] for one that is not there.
+    pub fn mode(&self, dim: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let op = "mode";
+        let d = self.dim_index(op, dim)?;
+        if self.ndim() == 0 {
+            return Ok((self.clone(), Tensor::scalar(0)));
+        }
+        if self.shape()[d] == 0 {
+            let shape = self.shape().into();
+            return Err(Error::Empty { op, shape });
+        }
+        let mask: Vec<bool> = (0..self.ndim()).map(|i| i == d).collect();
+        let mut shape: Dims = self.shape().into();
+        shape.remove(d);
+        let index = reduce_rows(op, self, &mask, shape, |_, row| {
+            let mut at: Vec<usize> = (0..row.len()).collect();
+            at.sort_by(|&i, &j| order(row[i], row[j]));
+            let same = |i: usize, j: usize| order(row[at[i]], row[at[j]]) == Ordering::Equal;
+            let (_, first) = groups(row.len(), same);
+            let ends = first.iter().copied().skip(1).chain([row.len()]);
+            let (mut best, mut length) = (0, 0);
+            for (start, end) in first.iter().copied().zip(ends) {
+                if end - start > length {
+                    (best, length) = (end - 1, end - start);
+                }
+            }
+            at[best] as i64
+        })?;
+        let values = self.gather(dim, &index.unsqueeze(dim)?)?.squeeze(dim)?;
+        Ok((values, index))
+    }
+
+    /// For each of `values` the place at which it can be put into this ascending vector: before equal ones, or behind
+    /// them if `right`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if this is no vector.
+    pub fn searchsorted(&self, values: &Tensor<T>, right: bool) -> Result<Tensor<i64>> {
+        if self.ndim() != 1 {
+            return Err(Error::Shape {
+                op: "searchsorted",
+                what: "the sorted tensor",
+                got: self.shape().into(),
+                expected: "it must be a vector".into(),
+            });
+        }
+        let sorted = self.to_vec();
+        let before = |x: T, v: T| match order(x, v) {
+            Ordering::Less => true,
+            Ordering::Equal => right,
+            Ordering::Greater => false,
+        };
+        Ok(values.map(|v| sorted.partition_point(|&x| before(x, v)) as i64))
+    }
+}
