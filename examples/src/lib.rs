@@ -6,6 +6,8 @@ pub mod cli;
 pub mod draw;
 pub mod interrupt;
 pub mod progress;
+pub mod schedule;
+pub mod steps;
 
 use nn::prelude::*;
 use std::process::ExitCode;

@@ -93,6 +93,8 @@ pub struct Chart {
     pub up: Option<Range<f64>>,
     /// Whether the axis upwards is logarithmic.
     pub log: bool,
+    /// What is drawn in place of anything less on a logarithmic axis, which has no place for 0; 0 stands for 1e-6.
+    pub least: f64,
     /// What is drawn, one over the other.
     pub series: Vec<Series>,
 }
@@ -187,30 +189,33 @@ fn span(values: impl Iterator<Item = f64>) -> Range<f64> {
 }
 
 impl Chart {
+    fn least(&self) -> f64 {
+        if self.least > 0.0 { self.least } else { 1e-6 }
+    }
+
     fn draw(&self, area: &Area<'_>) -> Outcome {
         let points: Vec<(f64, f64)> = self.series.iter().flat_map(Series::points).collect();
         let across = self.across.clone();
         let across = across.unwrap_or_else(|| span(points.iter().map(|p| p.0)));
         if self.log {
-            // A logarithm has no place for 0.
-            let values = points.iter().map(|p| p.1.max(LEAST)).filter(|v| *v > 0.0);
+            let least = self.least();
+            let values = points.iter().map(|p| p.1.max(least));
             let up = self.up.clone().unwrap_or_else(|| {
                 let Range { start, end } = span(values);
-                start.max(LEAST) / 1.2..end * 1.2
+                start / 1.2..end * 1.2
             });
             let scale = up.clone().log_scale().with_key_points(ticks(&up));
-            return self.panel(area, across, scale, up.end / up.start);
+            return self.panel(area, across, scale, up);
         }
         let up = self.up.clone().unwrap_or_else(|| {
             let Range { start, end } = span(points.iter().map(|p| p.1));
             let room = 0.05 * (end - start);
             start - room..end + room
         });
-        let height = up.end - up.start;
-        self.panel(area, across, up, height)
+        self.panel(area, across, up.clone(), up)
     }
 
-    fn panel<Y>(&self, area: &Area<'_>, across: Range<f64>, up: Y, height: f64) -> Outcome
+    fn panel<Y>(&self, area: &Area<'_>, across: Range<f64>, scale: Y, up: Range<f64>) -> Outcome
     where
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
@@ -222,7 +227,7 @@ impl Chart {
             area.draw_text(&self.title, &centred(25), (width / 2 + 40, 24))?;
             area.margin(26, 0, 0, 0)
         };
-        let (log, wide) = (self.log, across.end - across.start);
+        let (wide, height) = (across.end - across.start, up.end - up.start);
         // Epochs are whole, and so are the numbers on their axis.
         let x_labels = if self.x == "epoch" {
             wide.clamp(1.0, 7.0) as usize + 1
@@ -233,7 +238,11 @@ impl Chart {
             .margin(24)
             .x_label_area_size(64)
             .y_label_area_size(100)
-            .build_cartesian_2d(across, up)?;
+            .build_cartesian_2d(across.clone(), scale)?;
+        let y_label = |y: &f64| match self.log {
+            true => power(*y),
+            false => label(*y, height),
+        };
         chart
             .configure_mesh()
             .x_desc(&self.x)
@@ -245,46 +254,83 @@ impl Chart {
             .light_line_style(BLACK.mix(0.04))
             .bold_line_style(BLACK.mix(0.14))
             .x_label_formatter(&|x| label(*x, wide))
-            .y_label_formatter(&|y| {
-                if log {
-                    format!("{}", (y * 1e9).round() / 1e9)
-                } else {
-                    label(*y, height)
-                }
-            })
+            .y_label_formatter(&y_label)
             .draw()?;
         for series in &self.series {
             let color = color(series.color);
             let line = color.stroke_width(3);
-            let seen = |p: &Vec<(f64, f64)>| -> Vec<(f64, f64)> {
-                let finite = p.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
-                finite
-                    .map(|&(x, y)| (x, if self.log { y.max(LEAST) } else { y }))
-                    .collect()
+            let lifted = |p: &[(f64, f64)]| -> Vec<(f64, f64)> {
+                let lift = |y: f64| if self.log { y.max(self.least()) } else { y };
+                p.iter().map(|&(x, y)| (x, lift(y))).collect()
             };
             match &series.drawn {
                 Drawn::Line(p) => {
-                    chart.draw_series(LineSeries::new(seen(p), line))?;
+                    for part in inside(&lifted(p), &up) {
+                        chart.draw_series(LineSeries::new(part, line))?;
+                    }
                 }
                 Drawn::Dashes(p) => {
-                    chart.draw_series(DashedLineSeries::new(seen(p), 12, 8, line))?;
+                    for part in inside(&lifted(p), &up) {
+                        chart.draw_series(DashedLineSeries::new(part, 12, 8, line))?;
+                    }
                 }
                 Drawn::Dots(p) => {
                     let size = if p.len() > 1500 { 2 } else { 4 };
-                    let dots = seen(p).into_iter();
-                    chart
-                        .draw_series(dots.map(|p| Circle::new(p, size, color.mix(0.7).filled())))?;
+                    let mut dots = lifted(p);
+                    dots.retain(|(x, y)| across.contains(x) && up.contains(y));
+                    let dot = |p| Circle::new(p, size, color.mix(0.7).filled());
+                    chart.draw_series(dots.into_iter().map(dot))?;
                 }
                 Drawn::Band(p) => {
                     let there = p.iter().map(|&(x, low, _)| (x, low));
                     let back = p.iter().rev().map(|&(x, _, high)| (x, high));
-                    let outline: Vec<_> = there.chain(back).collect();
-                    chart.draw_series([Polygon::new(seen(&outline), color.mix(0.2))])?;
+                    let mut outline = lifted(&there.chain(back).collect::<Vec<_>>());
+                    outline.retain(|(x, y)| x.is_finite() && y.is_finite());
+                    for (_, y) in &mut outline {
+                        *y = y.clamp(up.start, up.end);
+                    }
+                    chart.draw_series([Polygon::new(outline, color.mix(0.2))])?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// The parts of a line whose points are finite and lie in `up`, each to the very edge.
+fn inside(points: &[(f64, f64)], up: &Range<f64>) -> Vec<Vec<(f64, f64)>> {
+    let mut parts = vec![Vec::new()];
+    let mut last: Option<(f64, f64)> = None;
+    for &(x, y) in points {
+        if !(x.is_finite() && y.is_finite()) {
+            parts.push(Vec::new());
+            last = None;
+            continue;
+        }
+        let is_in = |y: f64| up.start <= y && y <= up.end;
+        let edge = |y: f64| y.clamp(up.start, up.end);
+        // Where the way from the last point crosses the edge beyond which `out` lies.
+        let cross = |a: (f64, f64), out: f64| {
+            let t = (edge(out) - a.1) / (y - a.1);
+            (a.0 + t * (x - a.0), edge(out))
+        };
+        match last {
+            Some(a) if is_in(a.1) && !is_in(y) => {
+                let end = cross(a, y);
+                parts.last_mut().into_iter().for_each(|part| part.push(end));
+                parts.push(Vec::new());
+            }
+            Some(a) if !is_in(a.1) && is_in(y) => parts.push(vec![cross(a, a.1), (x, y)]),
+            _ if is_in(y) => parts
+                .last_mut()
+                .into_iter()
+                .for_each(|part| part.push((x, y))),
+            _ => {}
+        }
+        last = Some((x, y));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 /// The numbers on a logarithmic axis: powers of 10, with their double and fivefold where there are few of them.
@@ -300,8 +346,14 @@ fn ticks(up: &Range<f64>) -> Vec<f64> {
     all.filter(|v| up.contains(v)).collect()
 }
 
-/// What stands for 0 on a logarithmic axis.
-const LEAST: f64 = 1e-6;
+/// A number of a logarithmic axis, without the traces of rounding.
+fn power(value: f64) -> String {
+    if value < 0.9e-3 {
+        return format!("{value:.0e}");
+    }
+    let text = format!("{value:.5}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
 
 /// A number with as many decimals as an axis of the length `span` needs.
 fn label(value: f64, span: f64) -> String {
