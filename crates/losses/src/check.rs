@@ -78,14 +78,20 @@ pub(crate) fn elements<T: Float>(
     }
 }
 
-/// Checks that a target is 1 or -1 everywhere, for losses that branch on it.
-pub(crate) fn signs<T: Float>(op: &'static str, what: &'static str, t: &Tensor<T>) -> Result<()> {
-    let is_no_sign = |v: T| v != T::ONE && v != -T::ONE;
+/// Checks that every label lies in 0..=1.
+pub(crate) fn labels<T: Float>(op: &'static str, what: &'static str, t: &Tensor<T>) -> Result<()> {
+    let is_no_label = |v: T| !(T::ZERO..=T::ONE).contains(&v);
     elements(
         op,
         what,
         t,
-        is_no_sign,
-        "it must be 1 for what belongs together, or -1",
+        is_no_label,
+        "a label is 1 for yes, 0 for no, or between where it is not sure",
     )
+}
+
+/// Checks that a target is 1 or -1 everywhere, for losses that branch on it.
+pub(crate) fn signs<T: Float>(op: &'static str, what: &'static str, t: &Tensor<T>) -> Result<()> {
+    let is_no_sign = |v: T| v != T::ONE && v != -T::ONE;
+    elements(op, what, t, is_no_sign, "it must be 1 or -1")
 }

@@ -33,6 +33,7 @@ mod check;
 pub mod classification;
 pub mod divergence;
 pub mod elementwise;
+mod lists;
 pub mod metric;
 pub mod preference;
 pub mod ranking;
@@ -56,6 +57,7 @@ pub mod prelude {
     pub use crate::classification::*;
     pub use crate::divergence::*;
     pub use crate::metric::*;
+    pub use crate::ranking::*;
     pub use crate::reduction::Reduction;
     pub use crate::regression::*;
     pub use autograd::{

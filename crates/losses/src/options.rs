@@ -49,9 +49,9 @@ macro_rules! options {
             )*
 
             /// How the elements become one number. Default: `Mean`.
-            #[allow(clippy::needless_update)] // A loss may have no other option.
-            pub fn reduction(self, reduction: crate::Reduction) -> Self {
-                Self { reduction, ..self }
+            pub fn reduction(mut self, reduction: crate::Reduction) -> Self {
+                self.reduction = reduction;
+                self
             }
         }
     };

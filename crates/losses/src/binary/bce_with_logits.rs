@@ -76,7 +76,7 @@ pub fn binary_cross_entropy_with_logits<T: Float>(x: &Var<T>, t: &Var<T>) -> Res
 }
 
 #[derive(Clone)]
-struct BceWithLogits;
+pub(super) struct BceWithLogits;
 
 impl<T: Float> Pointwise<T, 3> for BceWithLogits {
     const NAME: &'static str = "binary_cross_entropy_with_logits";

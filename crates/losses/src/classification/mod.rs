@@ -2,7 +2,7 @@
 
 mod cross_entropy;
 mod nll;
-mod target;
+pub(crate) mod target;
 
 pub use cross_entropy::{CrossEntropy, CrossEntropyTarget, cross_entropy};
 pub use nll::{NllLoss, nll_loss};

@@ -1,0 +1,268 @@
+use super::lists::{check_lists, entries};
+use crate::check::same_shape;
+use crate::lists::Lists;
+use crate::rowwise::{self, RowLoss};
+use autograd::tensor_core::kernel::{Isa, Math};
+use autograd::{Error, Float, Result, Tensor, Var};
+
+options! {
+    /// The negative log-likelihood of the right order: that the best entry is drawn first, then the best of the rest, and so
+    /// on (Plackett and Luce).
+    ///
+    /// # When to use
+    /// For lists whose whole order is known and counts. Entries of one relevance are taken in the order in which they stand;
+    /// where many are equal, [`ListNet`](crate::ranking::ListNet) is the better choice.
+    ///
+    /// # Formula
+    /// `l = Σ_i (L_i - s_i)` over a list, where `s` are the scores in falling order of relevance and
+    /// `L_i = ln Σ_{j ≥ i} e^(s_j)`; `Mean` divides by the number of lists with an entry. Gradient of `s_k`:
+    /// `Σ_{i ≤ k} e^(s_k - L_i) - 1`.
+    /// # Shape
+    /// `x`, `t` and the mask: `(…, L)`, a list in the last dimension; the result lacks that dimension with
+    /// [`Reduction::None`](crate::Reduction::None), else it is a scalar.
+    /// # Errors
+    /// [`Error::Shape`] if the shapes differ or have no dimension, [`Error::Value`] for a relevance that is NaN.
+    /// # Example
+    /// ```
+    /// use losses::prelude::*;
+    /// let x = Var::from(Tensor::from([0.0f64, 0.0, 0.0]));
+    /// // Equal scores: one order of six.
+    /// assert!((list_mle(&x, &Tensor::from([2.0, 3.0, 1.0]))?.item()? - 6f64.ln()).abs() < 1e-15);
+    /// # Ok::<(), losses::Error>(())
+    /// ```
+    /// # Reference
+    /// Xia et al., *Listwise Approach to Learning to Rank: Theory and Algorithm*, 2008.
+    /// # Differs from PyTorch
+    /// PyTorch has no such loss; `s.flip(-1).logcumsumexp(-1).flip(-1) - s`, as it is written there, cancels where the order
+    /// is clear. Here each term is `softplus(L_(i+1) - s_i)`, which does not.
+    pub struct ListMle {
+        /// Which entries there are; the others are padding, and their scores and relevances may be anything. A list
+        /// without an entry costs 0.
+        mask: Option<Tensor<bool>> = None,
+    }
+}
+
+impl ListMle {
+    /// The loss of scores `x` and relevances `t`, of which only the order counts.
+    ///
+    /// # Errors
+    /// See [`ListMle`].
+    pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
+        check_lists(NAME, x.shape(), &self.mask)?;
+        same_shape(NAME, "the target", t.shape(), x.shape())?;
+        let mut nan = t.isnan();
+        if let Some(mask) = &self.mask {
+            nan = nan.logical_and(mask)?;
+        }
+        if let Some((at, _)) = nan.find(|nan| nan) {
+            let expected = "a relevance is a number; mask what is not there";
+            return Err(Error::Value {
+                op: NAME,
+                what: "target",
+                at,
+                value: "NaN".into(),
+                expected,
+            });
+        }
+        let len = x.shape()[x.ndim() - 1];
+        let rows: usize = x.shape()[..x.ndim() - 1].iter().product();
+        let falling = t.argsort(-1, true)?.to_vec();
+        let mask = self.mask.as_ref().map(|m| m.to_vec());
+        let mut order = Lists::with_rows(rows);
+        for i in 0..rows {
+            let row = &falling[i * len..][..len];
+            let there = |k: &usize| mask.as_ref().is_none_or(|m| m[i * len + k]);
+            order.push(row.iter().map(|&k| k as usize).filter(there));
+        }
+        let mean = match &self.mask {
+            Some(mask) => entries(mask)?.to_vec().iter().filter(|&&c| c).count(),
+            None if len == 0 => 0,
+            None => rows,
+        };
+        rowwise::run(
+            Mle { order },
+            [x],
+            x.ndim() - 1,
+            self.reduction,
+            mean as f64,
+        )
+    }
+}
+
+/// [`ListMle`] with its defaults.
+///
+/// # Errors
+/// See [`ListMle`].
+pub fn list_mle<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
+    ListMle::new().forward(x, t)
+}
+
+const NAME: &str = "list_mle";
+
+#[derive(Clone)]
+struct Mle {
+    /// The entries of each list, best first.
+    order: Lists,
+}
+
+/// Goes through the entries of a list from the last: calls `f` with each and `L_(i+1) - s_i`, the logarithm of how much
+/// likelier any later entry is than this one; `-inf` for the last.
+#[inline(always)]
+fn from_the_last<I: Isa, T: Float>(x: &[T], order: &[usize], mut f: impl FnMut(usize, f64)) {
+    let mut later = f64::NEG_INFINITY;
+    for (n, &k) in order.iter().rev().enumerate() {
+        let s = x[k].f64();
+        let ahead = if n == 0 { f64::NEG_INFINITY } else { later - s };
+        f(k, ahead);
+        let larger = if later > s { later } else { s };
+        later = larger + Math::exp::<I>(-ahead.abs()).log1p::<I>();
+    }
+}
+
+impl<T: Float> RowLoss<T, 1> for Mle {
+    const NAME: &'static str = NAME;
+    const COST: usize = 48;
+    type Keep = ();
+
+    #[inline(always)]
+    fn value<I: Isa>(&self, i: usize, [x]: [&[T]; 1]) -> (f64, ()) {
+        let mut sum = 0.0;
+        from_the_last::<I, T>(x, self.order.row(i), |_, ahead| {
+            sum += ahead.softplus::<I>();
+        });
+        (sum, ())
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, const K: usize>(&self, i: usize, [x]: [&[T]; 1], _: (), g: T, dx: &mut [T]) {
+        let order = self.order.row(i);
+        dx.fill(T::ZERO);
+        from_the_last::<I, T>(x, order, |k, ahead| dx[k] = T::of(ahead));
+        // `above` is Σ e^(L_k - L_i) over the entries i before k. With u = e^(s_k - L_k) and v = e^(L_(k+1) - L_k), which
+        // add up to 1, the slope is u · above - v, and the next sum v (above + 1): no exponential can overflow.
+        let mut above = 0.0;
+        for &k in order {
+            let ahead = dx[k].f64();
+            let (u, v) = ((-ahead).sigmoid::<I>(), ahead.sigmoid::<I>());
+            dx[k] = T::of((u * above - v) * g.f64());
+            above = v * (above + 1.0);
+        }
+    }
+
+    fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
+        let shape: Vec<i64> = v[0].shape().iter().map(|&n| n as i64).collect();
+        let len = v[0].shape()[v[0].ndim() - 1];
+        // Padding goes before the entries, whose sums run from the end and never reach it.
+        let (mut places, mut there) = (Vec::new(), Vec::new());
+        for i in 0..self.order.len() {
+            let order = self.order.row(i);
+            let mut padding = vec![true; len];
+            order.iter().for_each(|&k| padding[k] = false);
+            places.extend((0..len).filter(|&k| padding[k]).map(|k| k as i64));
+            places.extend(order.iter().map(|&k| k as i64));
+            there.extend((0..len).map(|n| n >= len - order.len()));
+        }
+        let (places, there) = (
+            Tensor::from_vec(places, &shape)?,
+            Tensor::from_vec(there, &shape)?,
+        );
+        let s = v[0].gather(-1, &places)?.keep_where(&there);
+        let later = s.flip([-1])?.logcumsumexp(-1)?.flip([-1])?;
+        later.sub(&s)?.keep_where(&there).sum(-1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Reduction;
+    use crate::testing::{Case, Checked, check_loss};
+    use autograd::{Tape, gradcheck, gradgradcheck};
+
+    struct Parity;
+    impl Checked for Parity {
+        const NAME: &'static str = NAME;
+        fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
+            ListMle::new()
+                .mask(case.mask("mask"))
+                .reduction(case.reduction())
+                .forward(&v[0], v[1].value())
+        }
+    }
+
+    #[test]
+    fn checks() {
+        check_loss::<Parity>();
+    }
+
+    /// Where the order is clear the loss is the small chance of another: `e^-40 + e^-40` to first order.
+    #[test]
+    fn a_clear_order_keeps_its_digits() -> Result<()> {
+        let tape = Tape::new();
+        let x = tape.leaf(Tensor::from([[80.0f32, 0.0, 40.0]]));
+        let y = list_mle(&x, &Tensor::from([[3.0, 1.0, 2.0]]))?;
+        let small = (-40f64).exp();
+        assert!((y.item()?.f64() / (2.0 * small) - 1.0).abs() < 1e-6);
+        let g = y.backward()?.get(&x)?.to_vec();
+        // The middle one should be lower than the first, and higher than the last, by as much.
+        assert!(
+            (g[0].f64() / -small - 1.0).abs() < 1e-5 && (g[1].f64() / small - 1.0).abs() < 1e-5
+        );
+        assert!(g[2].abs() < 1e-6 * small as f32);
+        // And where it is wrong as can be, the loss is a sum of distances.
+        let y = list_mle(&x.mul(1e3)?, &Tensor::from([[1.0, 3.0, 2.0]]))?;
+        assert_eq!(y.item()?, 120e3);
+        Ok(())
+    }
+
+    #[test]
+    fn padding_may_hold_anything() -> Result<()> {
+        let x = Tensor::from([[1.0f64, f64::NAN, 0.5], [f64::NAN, f64::INFINITY, 0.0]]);
+        let t = Tensor::from([[0.0f64, f64::NAN, 9.0], [1.0, f64::NAN, 3.0]]);
+        let mask = Tensor::from([[true, false, true], [false; 3]]);
+        let tape = Tape::new();
+        let x = tape.leaf(x);
+        let y = ListMle::new().mask(mask).forward(&x, &t)?;
+        // 0.5 should come before 1.0; the list without an entry counts in no mean.
+        let share = 1.0 / (1.0 + (-0.5f64).exp());
+        assert!((y.item()? - 0.5f64.exp().ln_1p()).abs() < 1e-15);
+        let g = y.backward()?.get(&x)?.to_vec();
+        assert!((g[0] - share).abs() < 1e-15 && (g[2] + share).abs() < 1e-15);
+        assert_eq!((g[1], &g[3..]), (0.0, &[0.0; 3][..]));
+        Ok(())
+    }
+
+    #[test]
+    fn masked_lists_are_differentiable_twice() -> Result<()> {
+        let x = Tensor::from([[1.0f64, -0.5, 0.5, 2.0], [0.2, 0.7, -1.0, 0.0]]);
+        let t = Tensor::from([[0.0f64, 1.5, 1.0, 7.0], [1.0, 2.0, 0.0, 1.0]]);
+        let mask = Tensor::from([[true, true, false, true], [false; 4]]);
+        let options = ListMle::new().mask(mask).reduction(Reduction::None);
+        let f = |v: &[Var<f64>]| options.forward(&v[0], &t);
+        gradcheck(f, std::slice::from_ref(&x))?.assert_ok();
+        gradgradcheck(f, &[x])?.assert_ok();
+        Ok(())
+    }
+
+    #[test]
+    fn a_relevance_that_is_no_number_is_named() {
+        let x = Var::from(Tensor::from([[1.0f32, 2.0]]));
+        let e = list_mle(&x, &Tensor::from([[1.0, f32::NAN]])).unwrap_err();
+        assert_eq!(
+            e.to_string(),
+            "list_mle: target[0, 1] is NaN, but a relevance is a number; mask what is not there"
+        );
+        assert!(list_mle(&x, &Tensor::from([1.0, 2.0])).is_err());
+    }
+
+    #[test]
+    fn no_lists_and_empty_lists() -> Result<()> {
+        let none = Tensor::<f32>::zeros([0, 3])?;
+        assert!(list_mle(&Var::from(&none), &none)?.item()?.is_nan());
+        let empty = Tensor::<f32>::zeros([2, 0])?;
+        let options = ListMle::new().reduction(Reduction::None);
+        let y = options.forward(&Var::from(&empty), &empty)?;
+        assert_eq!(y.value().to_vec(), [0.0; 2]);
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+use super::lists::{check_lists, entries};
+use crate::check::same_shape;
+use crate::rowwise::{self, RowLoss};
+use autograd::tensor_core::kernel::Isa;
+use autograd::tensor_core::kernel::softmax::LogSum;
+use autograd::{Float, Result, Tensor, Var};
+
+options! {
+    /// The cross entropy of two softmaxes, that of relevances and that of scores: how likely each entry of a list is to be
+    /// the best one.
+    ///
+    /// # When to use
+    /// For lists with degrees of relevance where the head of the list matters most. Relevances are taken as they are:
+    /// scale them to say how sure the order is. [`ListMle`](crate::ranking::ListMle) uses their order alone.
+    ///
+    /// # Formula
+    /// `l = -Σ q ln p` over a list, where `q = softmax(t)` and `p = softmax(x)`; `Mean` divides by the number of lists with
+    /// an entry. Gradients: `p - q` for the scores, and `-q (ln p + l)` for the relevances.
+    /// # Shape
+    /// `x`, `t` and the mask: `(…, L)`, a list in the last dimension; the result lacks that dimension with
+    /// [`Reduction::None`](crate::Reduction::None), else it is a scalar.
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if the shapes differ or have no dimension.
+    /// # Example
+    /// ```
+    /// use losses::prelude::*;
+    /// let x = Var::from(Tensor::from([[0.0f64, 0.0, 5.0]]));
+    /// let t = Var::from(Tensor::from([[1.0f64, 1.0, 1.0]]));
+    /// let mask = Tensor::from([[true, true, false]]); // a list of two, padded to three
+    /// assert_eq!(ListNet::new().mask(mask).forward(&x, &t)?.item()?, 2f64.ln());
+    /// # Ok::<(), losses::Error>(())
+    /// ```
+    /// # Reference
+    /// Cao et al., *Learning to Rank: From Pairwise Approach to Listwise Approach*, 2007.
+    /// # Differs from PyTorch
+    /// PyTorch has no such loss; it is its `cross_entropy(x, softmax(t))`. An entry without a share costs nothing, also
+    /// where its score is `-inf`.
+    pub struct ListNet {
+        /// Which entries there are; the others are padding, and their scores and relevances may be anything. A list
+        /// without an entry costs 0.
+        mask: Option<Tensor<bool>> = None,
+    }
+}
+
+impl ListNet {
+    /// The loss of scores `x` and relevances `t`.
+    ///
+    /// # Errors
+    /// See [`ListNet`].
+    pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
+        check_lists(NAME, x.shape(), &self.mask)?;
+        same_shape(NAME, "the target", t.shape(), x.shape())?;
+        let lists = x.numel() / x.shape()[x.ndim() - 1].max(1);
+        let Some(mask) = &self.mask else {
+            let loss = Net { counted: None };
+            return rowwise::run(loss, [x, t], x.ndim() - 1, self.reduction, lists as f64);
+        };
+        let counted = entries(mask)?;
+        // Padding has a score of -inf, and so no share; in a list of padding alone it is even.
+        let fill = counted.where_(T::LOWEST, T::ZERO)?.unsqueeze(-1)?;
+        let (x, t) = (
+            x.where_(mask, Var::from(&fill))?,
+            t.where_(mask, Var::from(&fill))?,
+        );
+        let mean = counted.to_vec().iter().filter(|&&c| c).count();
+        let loss = Net {
+            counted: Some((counted.to_vec(), counted)),
+        };
+        rowwise::run(loss, [&x, &t], x.ndim() - 1, self.reduction, mean as f64)
+    }
+}
+
+/// [`ListNet`] with its defaults.
+///
+/// # Errors
+/// See [`ListNet`].
+pub fn list_net<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
+    ListNet::new().forward(x, t)
+}
+
+const NAME: &str = "list_net";
+
+#[derive(Clone)]
+struct Net {
+    /// The lists that have an entry, if not all.
+    counted: Option<(Vec<bool>, Tensor<bool>)>,
+}
+
+impl Net {
+    #[inline(always)]
+    fn counts(&self, i: usize) -> bool {
+        self.counted.as_ref().is_none_or(|(each, _)| each[i])
+    }
+}
+
+/// The largest element of a row, and `ln Σ e^(x - max)`.
+#[derive(Clone, Copy, Default)]
+struct Softmax {
+    max: f64,
+    log: f64,
+}
+
+impl Softmax {
+    #[inline(always)]
+    fn of<I: Isa, T: Float>(x: &[T]) -> Self {
+        let sum = LogSum::of::<I>(x);
+        let log = if sum.max == T::LOWEST {
+            f64::NAN
+        } else {
+            sum.rest.ln_1p()
+        };
+        Softmax {
+            max: sum.max.f64(),
+            log,
+        }
+    }
+
+    /// `-ln softmax(x)`, which loses no digit where `x` is the largest.
+    #[inline(always)]
+    fn cost<T: Float>(self, x: T) -> T {
+        let gap = if x.f64() == self.max {
+            T::ZERO
+        } else {
+            T::of(self.max) - x
+        };
+        T::of(self.log) + gap
+    }
+}
+
+/// `q · cost`, and 0 without a share.
+#[inline(always)]
+fn share<T: Float>(q: T, cost: T) -> f64 {
+    if q == T::ZERO {
+        0.0
+    } else {
+        q.f64() * cost.f64()
+    }
+}
+
+impl<T: Float> RowLoss<T, 2> for Net {
+    const NAME: &'static str = NAME;
+    const COST: usize = 24;
+    /// Of the scores, of the relevances, and the loss.
+    type Keep = (Softmax, Softmax, f64);
+
+    #[inline(always)]
+    fn value<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2]) -> (f64, Self::Keep) {
+        if !self.counts(i) || x.is_empty() {
+            return (0.0, Self::Keep::default());
+        }
+        let (p, q) = (Softmax::of::<I, T>(x), Softmax::of::<I, T>(t));
+        let each = x.iter().zip(t);
+        let loss = each
+            .map(|(&x, &t)| share((-q.cost(t)).exp::<I>(), p.cost(x)))
+            .sum();
+        (loss, (p, q, loss))
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, const K: usize>(
+        &self,
+        i: usize,
+        [x, t]: [&[T]; 2],
+        (p, q, loss): Self::Keep,
+        g: T,
+        dx: &mut [T],
+    ) {
+        if !self.counts(i) {
+            return dx.fill(T::ZERO);
+        }
+        if K == 1 {
+            for ((d, &x), &t) in dx.iter_mut().zip(x).zip(t) {
+                let q = (-q.cost(t)).exp::<I>();
+                *d = T::of(share(q, T::of(p.cost(x).f64() - loss)) * g.f64());
+            }
+            return;
+        }
+        let (mut top, mut sum) = (0, 0.0);
+        for (k, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
+            *d = ((-p.cost(x)).exp::<I>() - (-q.cost(t)).exp::<I>()) * g;
+            sum += d.f64();
+            if x.f64() == p.max {
+                top = k;
+            }
+        }
+        // A list's slopes add up to nothing: the best score gets what the others lack, which keeps its digits where both
+        // shares are nearly 1.
+        if let Some(d) = dx.get_mut(top) {
+            *d = T::of(d.f64() - sum);
+        }
+    }
+
+    fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
+        let (q, log) = (v[1].softmax(-1)?, v[0].log_softmax(-1)?);
+        let none = q.value().eq(T::ZERO)?.logical_and(log.value().isinf())?;
+        let loss = -q.mul(log.keep_where(&none.logical_not()))?.sum(-1)?;
+        Ok(match &self.counted {
+            Some((_, counted)) => loss.keep_where(counted),
+            None => loss,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Reduction;
+    use crate::testing::{Case, Checked, check_loss};
+    use autograd::{Tape, gradcheck, gradgradcheck};
+
+    struct Parity;
+    impl Checked for Parity {
+        const NAME: &'static str = NAME;
+        fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
+            ListNet::new()
+                .mask(case.mask("mask"))
+                .reduction(case.reduction())
+                .forward(&v[0], &v[1])
+        }
+    }
+
+    #[test]
+    fn checks() {
+        check_loss::<Parity>();
+    }
+
+    #[test]
+    fn padding_may_hold_anything() -> Result<()> {
+        let x = Tensor::from([[1.0f64, f64::NAN, 0.5], [f64::NAN, f64::INFINITY, 0.0]]);
+        let t = Tensor::from([[0.0f64, 9.0, f64::NAN], [1.0, 2.0, 3.0]]);
+        let mask = Tensor::from([[true, false, false], [false; 3]]);
+        let tape = Tape::new();
+        let (x, t) = (tape.leaf(x), tape.leaf(t));
+        let y = ListNet::new().mask(mask).forward(&x, &t)?;
+        assert_eq!(y.item()?, 0.0);
+        let g = y.backward()?;
+        assert_eq!(g.get(&x)?.to_vec(), [0.0; 6]);
+        assert_eq!(g.get(&t)?.to_vec(), [0.0; 6]);
+        Ok(())
+    }
+
+    #[test]
+    fn masked_lists_are_differentiable_twice() -> Result<()> {
+        let x = Tensor::from([[1.0f64, -0.5, 0.5], [0.2, 0.7, -1.0]]);
+        let t = Tensor::from([[0.0f64, 1.5, 1.0], [1.0, 2.0, 0.0]]);
+        let mask = Tensor::from([[true, true, false], [false; 3]]);
+        let options = ListNet::new().mask(mask).reduction(Reduction::None);
+        let f = |v: &[Var<f64>]| options.forward(&v[0], &v[1]);
+        gradcheck(f, &[x.clone(), t.clone()])?.assert_ok();
+        gradgradcheck(f, &[x, t])?.assert_ok();
+        Ok(())
+    }
+
+    #[test]
+    fn wrong_shapes_are_named() {
+        let x = Var::from(Tensor::from([[1.0f32, 2.0]]));
+        let e = ListNet::new()
+            .mask(Tensor::from([true, true]))
+            .forward(&x, &x)
+            .unwrap_err();
+        assert_eq!(
+            e.to_string(),
+            "list_net: the mask has shape [2], but the input has shape [1, 2]: they must agree, as nothing is broadcast in \
+             a loss"
+        );
+        let scalar = Var::from(Tensor::scalar(1.0f32));
+        assert!(list_net(&scalar, &scalar).is_err());
+    }
+}
