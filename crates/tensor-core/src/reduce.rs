@@ -48,7 +48,7 @@ impl<T: Number> Reducer<T> for Prod {
 
 /// The largest element. A NaN, once met, stays: every comparison with it is false, and the second test keeps it.
 #[derive(Clone, Copy)]
-struct Max;
+pub(crate) struct Max;
 impl<T: Number> Reducer<T> for Max {
     type Acc = T;
     fn identity(self) -> T {
@@ -66,7 +66,7 @@ impl<T: Number> Reducer<T> for Max {
 
 /// The smallest element; NaN as in [`Max`].
 #[derive(Clone, Copy)]
-struct Min;
+pub(crate) struct Min;
 impl<T: Number> Reducer<T> for Min {
     type Acc = T;
     fn identity(self) -> T {

@@ -5,8 +5,10 @@ use crate::error::{Dims, Error, Result};
 use crate::kernel::dispatch::{Kernel, dispatch};
 use crate::kernel::isa::Isa;
 use crate::kernel::par;
+use crate::kernel::reduce::Run;
 use crate::kernel::rows::{Rows, dim_last};
 use crate::kernel::softmax::{LogSum, log_softmax_row, softmax_row};
+use crate::reduce::{Max, Min};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 
@@ -161,19 +163,31 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-/// The first place of the largest (`sign = 1`) or smallest element of a row; of a NaN, if there is one.
-fn arg_extreme<T: Number>(row: &[T], least: bool) -> usize {
-    let mut best = 0;
-    for (i, &v) in row.iter().enumerate().skip(1) {
-        let b = row[best];
-        if b.is_nan_() {
-            break;
+/// The first place of the largest or, if `least`, smallest element of a row; of a NaN, if there is one.
+struct ArgExtreme<'a, T> {
+    row: &'a [T],
+    least: bool,
+}
+impl<T: Number> Kernel for ArgExtreme<'_, T> {
+    type Out = usize;
+    #[inline(always)]
+    fn run<I: Isa>(self) -> usize {
+        let row = self.row;
+        let extreme = if self.least {
+            Run(Min, row).run::<I>()
+        } else {
+            Run(Max, row).run::<I>()
+        };
+        // Where there is a NaN, the extreme is one, and equal to nothing.
+        let found = |v: T| (v == extreme) | v.is_nan_();
+        // Whole vectors are asked first, and elements only of the one that has it.
+        for (i, group) in row.chunks(64).enumerate() {
+            if group.iter().fold(false, |any, &v| any | found(v)) {
+                return i * 64 + group.iter().position(|&v| found(v)).unwrap_or(0);
+            }
         }
-        if v.is_nan_() || if least { v < b } else { v > b } {
-            best = i;
-        }
+        0
     }
-    best
 }
 
 impl<T: Number> Tensor<T> {
@@ -242,7 +256,7 @@ impl<T: Number> Tensor<T> {
         let mut shape: Dims = self.shape().into();
         shape.remove(d);
         reduce_rows(op, self, &mask, shape, |_, row| {
-            arg_extreme(row, least) as i64
+            dispatch(ArgExtreme { row, least }) as i64
         })
     }
 

@@ -1,7 +1,7 @@
-//! The matrix product of strided operands, rows split among threads.
+//! The matrix product of strided operands, rows or columns split among threads.
 
+use super::par;
 use crate::element::{DType, Element, Number};
-use rayon::prelude::*;
 
 /// A matrix in a slice: sizes, strides, and the place of its first element.
 #[derive(Clone, Copy, Debug)]
@@ -32,20 +32,37 @@ impl<T> Matrix<'_, T> {
         low >= 0 && high < self.data.len() as i128
     }
 
-    fn rows(&self, start: usize, n: usize) -> Self {
-        let offset = (self.offset as isize + start as isize * self.stride[0]) as usize;
+    /// Rows (`dim` 0) or columns (`dim` 1) `start..start + n`.
+    fn part(&self, dim: usize, start: usize, n: usize) -> Self {
+        let offset = (self.offset as isize + start as isize * self.stride[dim]) as usize;
+        let mut size = self.size;
+        size[dim] = n;
         Matrix {
             offset,
-            size: [n, self.size[1]],
+            size,
             ..*self
         }
     }
 }
 
 /// Multiply-adds below which one thread does the work.
-const SPLIT: usize = 1 << 18;
+const SPLIT: usize = 1 << 19;
+/// Parts of rows or columns are multiples of it, and so of the tiles of the GEMM.
+const TILE: usize = 32;
+
+/// Where a part of the result is written: element `[i, j]` at `to + i * pitch + j`.
+#[derive(Clone, Copy)]
+struct Target<T> {
+    to: *mut T,
+    pitch: usize,
+}
+// SAFETY: `matmul` hands each thread a target of elements of its own, and waits for all threads before it returns.
+unsafe impl<T: Send> Sync for Target<T> {}
 
 /// `out = a · b`, row-major.
+///
+/// Threads share the rows of the result, or its columns where that leaves less of the operands to be read twice. An
+/// element does not depend on what is computed beside it, so the result has the same bits on any number of threads.
 ///
 /// # Panics
 /// If the sizes disagree or a matrix reaches outside its slice; callers have checked both.
@@ -65,78 +82,72 @@ pub fn matmul<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
         a.fits() && b.fits(),
         "matmul: layouts lie within their buffers (layout invariant 3)"
     );
+    let target = Target {
+        to: out.as_mut_ptr(),
+        pitch: n,
+    };
     let threads = rayon::current_num_threads();
-    if (m * n).saturating_mul(k) < SPLIT || threads == 1 {
-        return product(a, b, out);
+    let dim = usize::from(n > m);
+    let size = [m, n][dim];
+    let width = size.div_ceil(threads).next_multiple_of(TILE);
+    if (m * n).saturating_mul(k) < SPLIT || width >= size {
+        // SAFETY: `a` and `b` were found to lie within their slices, and `out` to hold m·n elements.
+        return unsafe { product(a, b, target) };
     }
-    // Whole tiles of rows to each thread: the product of a row does not depend on the rows beside it.
-    let rows = m.div_ceil(threads).next_multiple_of(16);
-    if rows >= m && n >= 64 {
-        // A short, wide product is split by columns, each part made apart and put in place afterwards.
-        let columns = n.div_ceil(threads).next_multiple_of(16);
-        let parts: Vec<(usize, usize, Vec<T>)> = (0..n.div_ceil(columns))
-            .into_par_iter()
-            .map(|i| {
-                let (start, width) = (i * columns, columns.min(n - i * columns));
-                let offset = (b.offset as isize + start as isize * b.stride[1]) as usize;
-                let mut part = vec![T::ZERO; m * width];
-                product(
-                    a,
-                    Matrix {
-                        offset,
-                        size: [k, width],
-                        ..b
-                    },
-                    &mut part,
-                );
-                (start, width, part)
-            })
-            .collect();
-        for (start, width, part) in parts {
-            for (row, part) in out.chunks_exact_mut(n).zip(part.chunks_exact(width)) {
-                row[start..start + width].copy_from_slice(part);
-            }
-        }
-        return;
-    }
-    out.par_chunks_mut(rows * n)
-        .enumerate()
-        .for_each(|(i, out)| {
-            product(a.rows(i * rows, out.len() / n), b, out);
-        });
+    par::for_each(size.div_ceil(width), &|i| {
+        let (start, target) = (i * width, &target);
+        let len = width.min(size - start);
+        let (a, b, skip) = if dim == 0 {
+            (a.part(0, start, len), b, start * n)
+        } else {
+            (a, b.part(1, start, len), start)
+        };
+        let part = Target {
+            to: target.to.wrapping_add(skip),
+            pitch: n,
+        };
+        // SAFETY: the parts lie within what was found to fit above, and no two of them have an element of `out` in
+        // common.
+        unsafe { product(a, b, part) }
+    });
 }
 
-fn product<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
+/// `c = a · b` on this thread.
+///
+/// # Safety
+/// - `a` and `b` lie within their slices, and `a` has as many columns as `b` rows.
+/// - `c` is valid for writes of as many elements as the product has, and no one else reads or writes them.
+unsafe fn product<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: Target<T>) {
     let ([m, k], n) = (a.size, b.size[1]);
     let [[rsa, csa], [rsb, csb]] = [a.stride, b.stride];
     let (pa, pb) = (a.data[a.offset..].as_ptr(), b.data[b.offset..].as_ptr());
-    debug_assert!(a.fits() && b.fits() && out.len() == m * n);
+    debug_assert!(a.fits() && b.fits());
     match T::DTYPE {
-        // SAFETY: `T` is `f32` in this arm. `matmul` asserted that every element of `a` and `b` lies within its
-        // slice; `out` holds m·n elements, row-major, and is borrowed mutably, so it overlaps neither.
+        // SAFETY: `T` is `f32` in this arm. The caller vouches that every element of `a` and `b` lies within its
+        // slice, and for m·n elements of `c`, which are no one else's.
         DType::F32 => unsafe {
-            let (pa, pb, pc) = (pa.cast(), pb.cast(), out.as_mut_ptr().cast());
-            matrixmultiply::sgemm(
-                m, k, n, 1.0, pa, rsa, csa, pb, rsb, csb, 0.0, pc, n as isize, 1,
-            );
+            let (pa, pb, pc) = (pa.cast(), pb.cast(), c.to.cast());
+            let pitch = c.pitch as isize;
+            matrixmultiply::sgemm(m, k, n, 1.0, pa, rsa, csa, pb, rsb, csb, 0.0, pc, pitch, 1);
         },
         // SAFETY: as above, and `T` is `f64` in this arm.
         DType::F64 => unsafe {
-            let (pa, pb, pc) = (pa.cast(), pb.cast(), out.as_mut_ptr().cast());
-            matrixmultiply::dgemm(
-                m, k, n, 1.0, pa, rsa, csa, pb, rsb, csb, 0.0, pc, n as isize, 1,
-            );
+            let (pa, pb, pc) = (pa.cast(), pb.cast(), c.to.cast());
+            let pitch = c.pitch as isize;
+            matrixmultiply::dgemm(m, k, n, 1.0, pa, rsa, csa, pb, rsb, csb, 0.0, pc, pitch, 1);
         },
         _ => {
             let at = |x: &Matrix<'_, T>, i: usize, j: usize| {
                 x.data[(x.offset as isize + i as isize * x.stride[0] + j as isize * x.stride[1])
                     as usize]
             };
-            for (i, row) in out.chunks_exact_mut(n).enumerate() {
-                for (j, o) in row.iter_mut().enumerate() {
-                    *o = (0..k).fold(<T as Element>::ZERO, |sum, l| {
+            for i in 0..m {
+                for j in 0..n {
+                    let sum = (0..k).fold(<T as Element>::ZERO, |sum, l| {
                         sum.plus(at(&a, i, l).times(at(&b, l, j)))
                     });
+                    // SAFETY: the caller vouches for element [i, j] of `c`.
+                    unsafe { c.to.add(i * c.pitch + j).write(sum) }
                 }
             }
         }

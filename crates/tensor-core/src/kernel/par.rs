@@ -3,8 +3,8 @@
 //! The thread pool is entered in one place, which knows neither the element type nor the work: were it generic, every
 //! operation would be compiled together with its own copy of the pool's machinery.
 
-use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Work below this many element-operations runs on the calling thread: waking a thread costs some microseconds, in which
@@ -34,9 +34,29 @@ fn per_chunk(items: usize, width: usize, cost: usize) -> Option<usize> {
 /// Chunks of single elements are multiples of this: four of the widest vectors of `f32`.
 const ALIGN: usize = 64;
 
-/// Calls `f(0)` to `f(n - 1)`, on all threads of the current pool.
-fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
-    (0..n).into_par_iter().with_max_len(1).for_each(f);
+/// Calls `f(0)` to `f(n - 1)`, on all threads of the current pool and on the calling one: it begins at once, and the
+/// pool's threads join it as they wake.
+pub(crate) fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= n {
+                return;
+            }
+            f(i);
+        }
+    };
+    let helpers = rayon::current_num_threads().min(n).saturating_sub(1);
+    if helpers == 0 {
+        return work();
+    }
+    rayon::in_place_scope(|scope| {
+        for _ in 0..helpers {
+            scope.spawn(|_| work());
+        }
+        work();
+    });
 }
 
 /// Calls `f(i, part)` for each part, on all threads.

@@ -4,17 +4,23 @@
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::par;
-use super::source::{BLOCK, Source};
+use super::source::Source;
 use crate::layout::Layout;
 
-/// Independent accumulators of one run: enough to hide the latency of an addition under the widest vectors.
-const LANES: usize = 32;
-/// Elements whose accumulators are combined before the next chunk begins.
+/// Elements that one thread folds before another is worth waking.
+const ALONE: usize = 1 << 17;
+/// At least so many elements are folded before their accumulators are combined.
 const CHUNK: usize = 1 << 15;
+/// Of very long tensors a chunk is one part in so many: enough to keep threads equally busy.
+const CHUNKS: usize = 128;
 /// Chunks whose results are held at a time.
 const GROUP: usize = 1 << 16;
 /// Rows added up in one task where the columns are reduced.
-const ROWS: usize = 4096;
+const ROWS: usize = 1024;
+/// Columns added up side by side: their accumulators stay in the first-level cache.
+const COLUMNS: usize = 1024;
+/// Rows added to the accumulators in one pass over them.
+const AT_A_TIME: usize = 4;
 
 /// A fold whose steps may be taken in any order: a sum, a product, a maximum.
 pub trait Reducer<T>: Copy + Send + Sync {
@@ -28,35 +34,45 @@ pub trait Reducer<T>: Copy + Send + Sync {
     fn merge(self, a: Self::Acc, b: Self::Acc) -> Self::Acc;
 }
 
-struct Run<'a, T, R>(R, &'a [T]);
+pub(crate) struct Run<'a, T, R>(pub(crate) R, pub(crate) &'a [T]);
 
 impl<T: Copy, R: Reducer<T>> Kernel for Run<'_, T, R> {
     type Out = R::Acc;
     #[inline(always)]
     fn run<I: Isa>(self) -> R::Acc {
-        let Run(r, x) = self;
-        if x.len() < LANES {
-            return x.iter().fold(r.identity(), |acc, &x| r.add::<I>(acc, x));
+        // Independent accumulators, enough to hide the latency of a step under the widest vectors: eight AVX2
+        // registers of them, four of AVX-512.
+        if size_of::<R::Acc>() <= 4 {
+            lanes::<I, T, R, 64>(self.0, self.1)
+        } else {
+            lanes::<I, T, R, 32>(self.0, self.1)
         }
-        let mut acc = [r.identity(); LANES];
-        let mut chunks = x.chunks_exact(LANES);
-        for chunk in &mut chunks {
-            for (acc, &x) in acc.iter_mut().zip(chunk) {
-                *acc = r.add::<I>(*acc, x);
-            }
-        }
-        for (acc, &x) in acc.iter_mut().zip(chunks.remainder()) {
+    }
+}
+
+#[inline(always)]
+fn lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R::Acc {
+    if x.len() < LANES {
+        return x.iter().fold(r.identity(), |acc, &x| r.add::<I>(acc, x));
+    }
+    let mut acc = [r.identity(); LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for group in whole {
+        for (acc, &x) in acc.iter_mut().zip(group) {
             *acc = r.add::<I>(*acc, x);
         }
-        let mut n = LANES;
-        while n > 1 {
-            n /= 2;
-            for i in 0..n {
-                acc[i] = r.merge(acc[i], acc[i + n]);
-            }
-        }
-        acc[0]
     }
+    for (acc, &x) in acc.iter_mut().zip(rest) {
+        *acc = r.add::<I>(*acc, x);
+    }
+    let mut n = LANES;
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            acc[i] = r.merge(acc[i], acc[i + n]);
+        }
+    }
+    acc[0]
 }
 
 /// Positions `start..end` of `x` folded into one.
@@ -84,29 +100,55 @@ where
     T: Copy + Default + Send + Sync,
     R: Reducer<T>,
 {
-    if len <= CHUNK {
+    if len <= ALONE {
         return fold_range(r, x, 0, len);
     }
-    let (n_chunks, mut folded) = (len.div_ceil(CHUNK), None);
+    let chunk = CHUNK.max(len.div_ceil(CHUNKS).next_multiple_of(64));
+    let (n_chunks, mut folded) = (len.div_ceil(chunk), None);
     // In groups, since even the parts of a broadcast view may be too many for the memory.
     for group in (0..n_chunks).step_by(GROUP) {
         let parts = par::each(group..n_chunks.min(group + GROUP), &|i| {
-            fold_range(r, x, i * CHUNK, len.min((i + 1) * CHUNK))
+            fold_range(r, x, i * chunk, len.min((i + 1) * chunk))
         });
         folded = folded.into_iter().chain(parts).reduce(|a, b| r.merge(a, b));
     }
     folded.unwrap_or(r.identity())
 }
 
-struct AddRow<'a, T, R: Reducer<T>>(R, &'a [T], &'a mut [R::Acc]);
+/// Several rows added to the accumulators of their columns.
+struct AddRows<'a, T, R: Reducer<T>, const N: usize>(R, [&'a [T]; N], &'a mut [R::Acc]);
 
-impl<T: Copy, R: Reducer<T>> Kernel for AddRow<'_, T, R> {
+impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let AddRow(r, x, acc) = self;
-        for (acc, &x) in acc.iter_mut().zip(x) {
-            *acc = r.add::<I>(*acc, x);
+        let AddRows(r, rows, acc) = self;
+        let n = acc.len();
+        let rows = rows.map(|row| &row[..n]);
+        for (i, acc) in acc.iter_mut().enumerate() {
+            *acc = rows.iter().fold(*acc, |acc, row| r.add::<I>(acc, row[i]));
+        }
+    }
+}
+
+/// One result for each row of adjacent elements, which begin at `places`.
+struct EachRow<'a, T, R, O, F> {
+    r: R,
+    data: &'a [T],
+    places: &'a Source<'a, T>,
+    start: usize,
+    len: usize,
+    out: &'a mut [O],
+    finish: &'a F,
+}
+
+impl<T: Copy, R: Reducer<T>, O, F: Fn(R::Acc) -> O> Kernel for EachRow<'_, T, R, O, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        for (i, o) in self.out.iter_mut().enumerate() {
+            let at = self.places.place(self.start + i);
+            *o = (self.finish)(Run(self.r, &self.data[at..at + self.len]).run::<I>());
         }
     }
 }
@@ -153,14 +195,27 @@ pub fn fold_dims<T, R, O>(
             },
         )
     };
-    if len > CHUNK {
+    if len > ALONE {
         // Long rows are split among the threads one after the other.
         for (i, o) in out.iter_mut().enumerate() {
             *o = finish(fold(r, &row(i), len));
         }
         return;
     }
+    let adjacent = len > 0 && row(0).flat().is_some();
     par::split(out, 1, len + 8, |start, out| {
+        if adjacent {
+            let (places, finish) = (&places, &finish);
+            return dispatch(EachRow {
+                r,
+                data,
+                places,
+                start,
+                len,
+                out,
+                finish,
+            });
+        }
         for (i, o) in out.iter_mut().enumerate() {
             *o = finish(fold_range(r, &row(start + i), 0, len));
         }
@@ -184,7 +239,7 @@ fn fold_columns<T, R, O>(
 {
     let len = reduced.numel();
     // A block of results lies within one run, so that its elements are adjacent in every row.
-    let width = run.min(BLOCK);
+    let width = run.min(COLUMNS);
     let blocks_per_run = run.div_ceil(width);
     let span = |block: usize| {
         let (i, j) = (block / blocks_per_run, block % blocks_per_run);
@@ -203,9 +258,16 @@ fn fold_columns<T, R, O>(
             },
         );
         let mut acc = vec![r.identity(); end - start];
-        for row in part * ROWS..len.min((part + 1) * ROWS) {
-            let at = rows.place(row);
-            dispatch(AddRow(r, &data[at..at + acc.len()], &mut acc));
+        let (mut at, end) = (part * ROWS, len.min((part + 1) * ROWS));
+        let width = acc.len();
+        let line = |row: usize| &data[rows.place(row)..][..width];
+        while at + AT_A_TIME <= end {
+            let lines: [_; AT_A_TIME] = std::array::from_fn(|i| line(at + i));
+            dispatch(AddRows(r, lines, &mut acc));
+            at += AT_A_TIME;
+        }
+        for row in at..end {
+            dispatch(AddRows(r, [line(row)], &mut acc));
         }
         acc
     };

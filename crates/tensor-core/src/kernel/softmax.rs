@@ -61,6 +61,24 @@ impl<T: Float> LogSum<T> {
     /// Of a row. The largest element's own 1 is never added, so that a confident row keeps its small sum.
     #[inline(always)]
     pub fn of<I: Isa>(x: &[T]) -> Self {
+        Self::run::<I>(x, |_, _| {})
+    }
+
+    /// As [`LogSum::of`], with `e^(x - max)` left in `out`, where the largest element is finite.
+    #[inline(always)]
+    pub fn of_into<I: Isa>(x: &[T], out: &mut [T]) -> Self {
+        let out = &mut out[..x.len()];
+        Self::run::<I>(x, |at, e| {
+            let out = &mut out[at..];
+            match out.first_chunk_mut::<WIDTH>() {
+                Some(whole) => *whole = *e,
+                None => out.iter_mut().zip(e).for_each(|(o, &e)| *o = e),
+            }
+        })
+    }
+
+    #[inline(always)]
+    fn run<I: Isa>(x: &[T], mut each: impl FnMut(usize, &[T; WIDTH])) -> Self {
         let max = max(x);
         if !max.finite() {
             // All `-inf`, or some `+inf`; a NaN elsewhere in the row makes the sum NaN below.
@@ -72,13 +90,15 @@ impl<T: Float> LogSum<T> {
         }
         let mut sums = [0.0f64; WIDTH];
         let mut ties = [T::ZERO; WIDTH];
-        groups(x, T::LOWEST, |_, group| {
+        groups(x, T::LOWEST, |at, group| {
+            let mut e = [T::ZERO; WIDTH];
             for i in 0..WIDTH {
-                let e = (group[i] - max).exp::<I>();
+                e[i] = (group[i] - max).exp::<I>();
                 let top = group[i] == max;
-                sums[i] += if top { T::ZERO } else { e }.f64();
+                sums[i] += if top { T::ZERO } else { e[i] }.f64();
                 ties[i] = ties[i] + if top { T::ONE } else { T::ZERO };
             }
+            each(at, &e);
         });
         let ties: T = ties.iter().fold(T::ZERO, |a, &b| a + b);
         LogSum {
@@ -108,18 +128,42 @@ pub fn sum_lanes(lanes: &mut [f64; WIDTH]) -> f64 {
     lanes[0]
 }
 
+/// `Σ x` in `f64`, in lanes that vectors can carry.
+#[inline(always)]
+pub fn sum<T: Float>(x: &[T]) -> f64 {
+    let mut sums = [0.0f64; WIDTH];
+    groups(x, T::ZERO, |_, group| {
+        sums.iter_mut().zip(group).for_each(|(s, v)| *s += v.f64());
+    });
+    sum_lanes(&mut sums)
+}
+
+/// `Σ x y` in `f64`, in lanes that vectors can carry.
+#[inline(always)]
+pub fn dot<T: Float>(x: &[T], y: &[T]) -> f64 {
+    let mut sums = [0.0f64; WIDTH];
+    let (x_whole, x_rest) = x.as_chunks::<WIDTH>();
+    let (y_whole, y_rest) = y.as_chunks::<WIDTH>();
+    for (x, y) in x_whole.iter().zip(y_whole) {
+        for i in 0..WIDTH {
+            sums[i] += x[i].f64() * y[i].f64();
+        }
+    }
+    for (s, (x, y)) in sums.iter_mut().zip(x_rest.iter().zip(y_rest)) {
+        *s += x.f64() * y.f64();
+    }
+    sum_lanes(&mut sums)
+}
+
 /// `out = softmax(x)`; NaN where the largest element is infinite, as in PyTorch.
 #[inline(always)]
 pub fn softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
-    let sum = LogSum::of::<I>(x);
-    let scale = if sum.max.finite() {
-        T::of(1.0 / (1.0 + sum.rest))
-    } else {
-        T::NAN
-    };
-    for (o, &v) in out.iter_mut().zip(x) {
-        *o = (v - sum.max).exp::<I>() * scale;
+    let sum = LogSum::of_into::<I>(x, out);
+    if !sum.max.finite() {
+        return out.fill(T::NAN);
     }
+    let scale = T::of(1.0 / (1.0 + sum.rest));
+    out.iter_mut().for_each(|o| *o = *o * scale);
 }
 
 /// `out = ln softmax(x)`; NaN where the largest element is infinite, as in PyTorch.
@@ -139,8 +183,7 @@ pub fn log_softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
 /// `dx = y (dy - Σ dy y)`: backward of softmax from its result.
 #[inline(always)]
 pub fn softmax_backward_row<T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
-    let dot: f64 = y.iter().zip(dy).map(|(y, d)| y.f64() * d.f64()).sum();
-    let dot = T::of(dot);
+    let dot = T::of(dot(y, dy));
     for ((o, &y), &d) in dx.iter_mut().zip(y).zip(dy) {
         *o = y * (d - dot);
     }
@@ -149,8 +192,7 @@ pub fn softmax_backward_row<T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
 /// `dx = dy - e^y Σ dy`: backward of log-softmax from its result.
 #[inline(always)]
 pub fn log_softmax_backward_row<I: Isa, T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
-    let sum: f64 = dy.iter().map(|d| d.f64()).sum();
-    let sum = T::of(sum);
+    let sum = T::of(sum(dy));
     for ((o, &y), &d) in dx.iter_mut().zip(y).zip(dy) {
         *o = d - y.exp::<I>() * sum;
     }
