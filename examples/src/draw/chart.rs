@@ -258,7 +258,7 @@ impl Chart {
             .draw()?;
         for series in &self.series {
             let color = color(series.color);
-            let line = color.stroke_width(3);
+            let line = color.stroke_width(if self.series.len() > 15 { 1 } else { 3 });
             let lifted = |p: &[(f64, f64)]| -> Vec<(f64, f64)> {
                 let lift = |y: f64| if self.log { y.max(self.least()) } else { y };
                 p.iter().map(|&(x, y)| (x, lift(y))).collect()
