@@ -50,6 +50,12 @@ impl<T: Float> Gradients<T> {
         self.leaves.get(&of.place(self)?)
     }
 
+    /// As [`Gradients::find`], to be changed: clipped, for one.
+    pub fn find_mut(&mut self, of: &impl Leaf<T>) -> Option<&mut Tensor<T>> {
+        let place = of.place(self)?;
+        self.leaves.get_mut(&place)
+    }
+
     /// The gradient of a leaf or parameter, taken out, or `None` if there is none.
     pub fn take(&mut self, of: &impl Leaf<T>) -> Option<Tensor<T>> {
         let place = of.place(self)?;

@@ -25,39 +25,41 @@
 //! # Ok::<(), nn::Error>(())
 //! ```
 //!
-//! The modules in the order in which to read them: [`module`] is the trait that models implement; [`linear`],
-//! [`activation`] and [`sequential`] are models; [`optim`] changes their parameters; [`checkpoint`] keeps them in
-//! files; [`data`] loads and splits tables; [`metrics`] and [`history`] say how well it went; [`trainer`] is the loop
-//! around it all.
+//! The modules in the order in which to read them: [`module`] is what models implement, and [`mod@parts`] what they
+//! hold; [`layers`] are models; [`optim`] changes their parameters, on a [schedule](optim::schedule); [`state`] is what
+//! training changes, and [`checkpoint`] keeps it in files; [`data`] loads and splits tables; [`metrics`] and
+//! [`history`] say how well it went; [`trainer`] is the loop around it all.
 
 #![forbid(unsafe_code)]
 
-pub mod activation;
 pub mod checkpoint;
 pub mod data;
 pub mod history;
-pub mod linear;
+pub mod layers;
 pub mod metrics;
 pub mod module;
 pub mod optim;
-pub mod sequential;
+pub mod parts;
+pub mod state;
 pub mod trainer;
 
-pub use activation::Activation;
 pub use checkpoint::{load, save};
-pub use linear::Linear;
+pub use layers::*;
+pub use losses::autograd::{Float, Param};
 pub use losses::{self, Error, Result, Tensor, Var, autograd, tensor_core};
-pub use module::Module;
-pub use sequential::Sequential;
+pub use module::{Mode, Module, Part, PartMut, Parts};
+pub use parts::{Buffer, Count, Draws};
+pub use state::State;
 
 /// All that a training program needs: `use nn::prelude::*;`.
 pub mod prelude {
-    pub use crate::activation::Activation::{self, *};
     pub use crate::data::{Csv, Dataset, Standardize};
     pub use crate::history::{Epoch, History};
+    pub use crate::layers::{Activation::*, *};
     pub use crate::metrics::{ConfusionMatrix, accuracy};
-    pub use crate::optim::{Adam, AdamW, Optimizer, Sgd};
+    pub use crate::optim::schedule::*;
+    pub use crate::optim::*;
     pub use crate::trainer::{Trainer, predict};
-    pub use crate::{Linear, Module, Sequential, load, save};
+    pub use crate::{Buffer, Count, Draws, Mode, Module, Part, PartMut, Parts, State, load, save};
     pub use losses::prelude::*;
 }

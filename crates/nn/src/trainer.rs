@@ -26,6 +26,7 @@ use crate::history::{Epoch, History};
 use crate::metrics;
 use crate::module::Module;
 use crate::optim::Optimizer;
+use crate::state::State;
 use losses::autograd::Tape;
 use losses::{Error, Result, Tensor, Var};
 use rand::Rng;
@@ -117,7 +118,7 @@ type Metric<'a, Y> = Box<dyn Fn(&Tensor<f32>, &Tensor<Y>) -> Result<f64> + 'a>;
 struct Best {
     epoch: usize,
     loss: f64,
-    state: Vec<(String, Tensor<f32>)>,
+    state: State<f32>,
 }
 
 /// How to train; see the [module](self) for an example.
@@ -253,7 +254,7 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             if let Some(patience) = self.patience {
                 if best.as_ref().is_none_or(|best| test_loss < best.loss) {
                     // Views: a parameter is copied when the next step writes it.
-                    let (loss, state) = (test_loss, model.state_dict());
+                    let (loss, state) = (test_loss, model.state());
                     best = Some(Best { epoch, loss, state });
                 }
                 if best
@@ -267,12 +268,7 @@ impl<'a, Y: Target> Trainer<'a, Y> {
         }
         let chosen = best.as_ref().map(|best| best.epoch);
         if let Some(best) = best {
-            let mut values = best.state.into_iter();
-            model.visit_mut(&mut |_, param| {
-                if let Some((_, value)) = values.next() {
-                    *param.value_mut() = value;
-                }
-            });
+            model.load_state(&best.state)?;
         }
         Ok(Trained {
             history,

@@ -1,32 +1,12 @@
 //! Checkpoints: what comes back, and what is refused with which words.
 
+mod common;
+
+use common::Folder;
 use nn::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use std::fs;
-use std::path::PathBuf;
-
-/// A folder of its own for each test, gone when the test ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("nn-{test}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn mlp<T: Float>(widths: &[usize], seed: u64) -> Sequential<T> {
     Sequential::mlp(widths, ReLU, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
 }
@@ -155,7 +135,7 @@ fn integers_and_escape_codes_are_refused() {
     assert_eq!(
         refusal(&mut mlp(&[1, 1], 0), &path),
         "load: FILE: it was saved from another model: not in the model: \\u{1b}[31m; \
-         0.weight has the type I64 in the file, not F32 or F64: build the model as it was when saved"
+         0.weight has the type I64 in the file, which holds no real numbers: build the model as it was when saved"
     );
 }
 

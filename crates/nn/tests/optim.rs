@@ -1,110 +1,182 @@
 //! Optimizers against PyTorch's trajectories of 60 steps, from fixtures/optim.json.
 
+mod common;
+
+use common::*;
 use nn::prelude::*;
 use serde_json::Value;
 
-fn tensor(v: &Value) -> Tensor<f64> {
-    let numbers = |v: &Value| -> Vec<f64> {
-        v.as_array()
-            .unwrap()
-            .iter()
-            .map(|x| x.as_f64().unwrap())
-            .collect()
-    };
-    let shape: Vec<usize> = numbers(&v["shape"]).iter().map(|&n| n as usize).collect();
-    Tensor::from_vec(numbers(&v["data"]), shape).unwrap()
+fn book() -> Value {
+    serde_json::from_str(include_str!("../fixtures/optim.json")).unwrap()
 }
 
-fn linear(start: &Value, place: usize) -> Linear<f64> {
-    let param = |name: &str| Param::new(tensor(&start[format!("{place}.{name}")]));
-    Linear {
-        weight: param("weight"),
-        bias: Some(param("bias")),
-    }
+fn assert_close(case: &Value, what: &str, step: usize, ours: f64, theirs: f64) {
+    // Not the other way round: NaN must not pass.
+    let near = (ours - theirs).abs() <= 1e-12 * theirs.abs().max(1.0);
+    assert!(
+        near,
+        "{} {} in step {step}: {what} is {ours}, but PyTorch has {theirs}",
+        case["optimizer"], case["options"],
+    );
 }
 
-fn optimizer(case: &Value) -> Box<dyn Optimizer<f64>> {
-    let options = &case["options"];
-    let number = |name: &str, default: f64| options[name].as_f64().unwrap_or(default);
-    let flag = |name: &str| options[name].as_bool().unwrap_or(false);
-    let beta = |i: usize, default: f64| options["betas"][i].as_f64().unwrap_or(default);
-    let lr = options["lr"].as_f64().unwrap();
-    match case["optimizer"].as_str().unwrap() {
-        "SGD" => Box::new(
-            Sgd::new(lr)
-                .momentum(number("momentum", 0.0))
-                .dampening(number("dampening", 0.0))
-                .weight_decay(number("weight_decay", 0.0))
-                .nesterov(flag("nesterov")),
-        ),
-        "Adam" => Box::new(
-            Adam::new(lr)
-                .betas(beta(0, 0.9), beta(1, 0.999))
-                .eps(number("eps", 1e-8))
-                .weight_decay(number("weight_decay", 0.0))
-                .amsgrad(flag("amsgrad")),
-        ),
-        _ => Box::new(
-            AdamW::new(lr)
-                .betas(beta(0, 0.9), beta(1, 0.999))
-                .eps(number("eps", 1e-8))
-                .weight_decay(number("weight_decay", 0.01))
-                .amsgrad(flag("amsgrad")),
-        ),
+/// Whether all parameters are PyTorch's.
+fn compare(case: &Value, step: usize, model: &dyn Parts<f64>, params: &Value) {
+    for (name, value) in model.state_dict() {
+        let theirs = tensor(&params[&name]);
+        assert_eq!(value.shape(), theirs.shape());
+        for (ours, theirs) in value.to_vec().into_iter().zip(theirs.to_vec()) {
+            assert_close(case, &name, step, ours, theirs);
+        }
     }
 }
 
 #[test]
 fn sixty_steps_are_pytorchs() {
-    let book: Value = serde_json::from_str(include_str!("../fixtures/optim.json")).unwrap();
+    let book = book();
     let (x, y) = (tensor(&book["x"]), Var::from(tensor(&book["y"])));
     let cases = book["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 14);
+    assert_eq!(cases.len(), 52);
     for case in cases {
-        let start = &book["start"];
-        let mut model = Sequential::new()
-            .push(linear(start, 0))
-            .push(Tanh)
-            .push(linear(start, 2));
-        let mut optimizer = optimizer(case);
-        let losses = case["losses"].as_array().unwrap();
+        let mut model = network(&book["start"]);
+        let mut optimizer = with_groups(case);
+        let losses = numbers(&case["losses"]);
         assert_eq!(losses.len(), 60);
-        let close = |what: &str, step: usize, ours: f64, theirs: f64| {
-            assert!(
-                (ours - theirs).abs() <= 1e-12 * theirs.abs().max(1.0),
-                "{} {} in step {step}: {what} is {ours}, but PyTorch has {theirs}",
-                case["optimizer"],
-                case["options"],
-            );
-        };
         for (step, theirs) in (1..).zip(losses) {
-            let loss =
-                mse_loss(&model.forward(&Tape::new().input(x.clone())).unwrap(), &y).unwrap();
-            close(
-                "the loss",
-                step,
-                loss.item().unwrap(),
-                theirs.as_f64().unwrap(),
-            );
-            let grads = loss.backward().unwrap();
+            let loss = {
+                let x = Tape::new().input(x.clone());
+                mse_loss(&model.forward(&x).unwrap(), &y).unwrap()
+            };
+            assert_close(case, "the loss", step, loss.item().unwrap(), theirs);
+            let mut grads = loss.backward().unwrap();
+            let clip = &case["options"]["clip"];
+            if clip[0] == "norm" {
+                let (most, p) = (clip[1].as_f64().unwrap(), number(&clip[2]));
+                clip_grad_norm(&model, &mut grads, most, p).unwrap();
+            } else if clip[0] == "value" {
+                clip_grad_value(&model, &mut grads, clip[1].as_f64().unwrap()).unwrap();
+            }
             optimizer.step(&mut model, &grads).unwrap();
             if let (30, Some(lr)) = (step, case["options"]["lr_later"].as_f64()) {
                 optimizer.set_lr(lr);
             }
-            let Some(params) = case["params"].get(step.to_string()) else {
-                continue;
-            };
-            for (name, value) in model.state_dict() {
-                for (ours, theirs) in value
-                    .to_vec()
-                    .into_iter()
-                    .zip(tensor(&params[&name]).to_vec())
-                {
-                    close(&name, step, ours, theirs);
-                }
+            if let Some(params) = case["params"].get(step.to_string()) {
+                compare(case, step, &model, params);
             }
         }
     }
+}
+
+/// `weight · Σ p²` over all parameters.
+fn penalty(model: &Sequential<f64>, x: &Var<f64>, weight: f64) -> Result<Var<f64>> {
+    let mut squares = Vec::new();
+    model.visit(&mut |_, p| squares.push(p.on(x).square().sum(..)));
+    let mut sum = Var::from(Tensor::scalar(0.0));
+    for square in squares {
+        sum = sum.add(square?)?;
+    }
+    sum.mul(weight)
+}
+
+fn quasi_newton(options: &Value) -> Lbfgs<f64> {
+    let n = |name: &str, default: f64| options[name].as_f64().unwrap_or(default);
+    let lbfgs = Lbfgs::new(n("lr", 1.0))
+        .max_iter(n("max_iter", 20.0) as u64)
+        .tolerance_grad(n("tolerance_grad", 1e-7))
+        .tolerance_change(n("tolerance_change", 1e-9))
+        .history_size(n("history_size", 100.0) as u64)
+        .strong_wolfe(options["line_search_fn"] == "strong_wolfe")
+        .maximize(options["maximize"] == true);
+    match options["max_eval"].as_u64() {
+        Some(n) => lbfgs.max_eval(n),
+        None => lbfgs,
+    }
+}
+
+#[test]
+fn lbfgs_goes_pytorchs_way() {
+    let book = book();
+    let (x, y) = (tensor(&book["x"]), Var::from(tensor(&book["y"])));
+    let (classes, weight) = (integers(&book["classes"]), number(&book["penalty"]));
+    let cases = book["lbfgs"].as_array().unwrap();
+    assert_eq!(cases.len(), 9);
+    for case in cases {
+        let options = &case["options"];
+        let deep = options["problem"] == "network";
+        let mut model = if deep {
+            network(&book["start"])
+        } else {
+            Sequential::new().push(linear(&book["start"], 0))
+        };
+        let sign = if options["maximize"] == true {
+            -1.0
+        } else {
+            1.0
+        };
+        let objective = |model: &Sequential<f64>| {
+            let x = Tape::new().input(x.clone());
+            let out = model.forward(&x)?;
+            let loss = if deep {
+                mse_loss(&out, &y)?
+            } else {
+                cross_entropy(&out, &classes)?
+            };
+            loss.add(penalty(model, &x, weight)?)?.mul(sign)
+        };
+        let mut lbfgs = quasi_newton(options);
+        for (step, theirs) in (1..).zip(numbers(&case["losses"])) {
+            // Half way the state goes through another optimizer: nothing may be lost.
+            if step == 3 {
+                let state = lbfgs.state();
+                lbfgs = quasi_newton(options);
+                lbfgs.load_state(&state).unwrap();
+            }
+            let ours = lbfgs.step_with(&mut model, objective).unwrap();
+            assert_close(case, "the loss", step, ours, theirs);
+        }
+        assert_eq!(
+            lbfgs.evaluations(),
+            case["evaluations"].as_u64().unwrap(),
+            "{options}"
+        );
+        compare(case, 99, &model, &case["params"]);
+    }
+}
+
+#[test]
+fn lbfgs_refuses_what_leads_nowhere() {
+    let mut model = Linear {
+        weight: Param::new(Tensor::from([[2.0f64]])),
+        bias: None,
+    };
+    let square = |m: &Linear<f64>| {
+        let x = Tape::new().input(Tensor::from([[1.0]]));
+        m.forward(&x)?.square().sum(..)
+    };
+    let message = |r: Result<f64>| r.unwrap_err().to_string();
+    assert_eq!(
+        message(Lbfgs::new(f64::NAN).step_with(&mut model, square)),
+        "lbfgs: lr is NaN, but it must be finite and not negative"
+    );
+    assert_eq!(
+        message(Lbfgs::new(1.0).step_with(&mut model, |m| square(m)?.mul(f64::NAN))),
+        "lbfgs: the loss is NaN, but it must be finite where a step begins"
+    );
+    assert_eq!(
+        message(Lbfgs::new(1.0).step_with(&mut model, |_| Ok(Var::from(Tensor::scalar(1.0))))),
+        "backward: the value depends on no leaf of a tape: make the inputs with `tape.leaf`"
+    );
+    assert_eq!(model.weight.value().item().unwrap(), 2.0);
+    // Beyond 3 there is no value; the search turns back.
+    let walled = |m: &Linear<f64>| {
+        let x = Tape::new().input(Tensor::from([[1.0]]));
+        let w = m.forward(&x)?.sum(..)?;
+        // The minimum of -ln(3 - w) - 10 w is at 2.9.
+        (3.0 - &w).log().neg().sub(w.mul(10.0)?)
+    };
+    let mut lbfgs = Lbfgs::new(1.0).strong_wolfe(true).max_iter(50);
+    lbfgs.step_with(&mut model, walled).unwrap();
+    assert!((model.weight.value().item().unwrap() - 2.9).abs() < 1e-6);
 }
 
 /// One parameter 1 with the gradient 1, and the message of the step.
@@ -173,6 +245,27 @@ fn options_outside_their_range_are_refused() {
         message(AdamW::new(0.1).weight_decay(-1.0)),
         format!("adamw: weight_decay is -1, {range}")
     );
+    assert_eq!(
+        message(NAdam::new(0.1).momentum_decay(f64::NAN)),
+        format!("nadam: momentum_decay is NaN, {range}")
+    );
+    assert_eq!(
+        message(RmsProp::new(0.1).alpha(1.0)),
+        "rmsprop: alpha is 1, but it must be at least 0 and below 1"
+    );
+    assert_eq!(
+        message(Adagrad::new(0.1).lr_decay(-1.0)),
+        format!("adagrad: lr_decay is -1, {range}")
+    );
+    assert_eq!(
+        message(Adadelta::new(f64::NAN)),
+        format!("adadelta: lr is NaN, {range}")
+    );
+    assert_eq!(message(Lion::new(-1.0)), format!("lion: lr is -1, {range}"));
+    assert_eq!(
+        message(Groups::new().rest(Sgd::new(0.1)).rest(Adam::new(f64::NAN))),
+        format!("adam: lr is NaN, {range}")
+    );
 }
 
 /// A module whose second parameter takes no part in the result.
@@ -181,25 +274,22 @@ struct Half {
     unused: Param<f64>,
 }
 
+nn::parts!(Half: f64 { used, unused });
+
 impl Module<f64> for Half {
     fn forward(&self, x: &Var<f64>) -> Result<Var<f64>> {
         x.mul(self.used.on(x))
-    }
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Param<f64>)) {
-        f("used", &mut self.used);
-        f("unused", &mut self.unused);
     }
 }
 
 #[test]
 fn a_parameter_without_a_gradient_stays() {
     let one = || Param::new(Tensor::from([1.0]));
-    let optimizers: [Box<dyn Optimizer<f64>>; 3] = [
-        Box::new(Sgd::new(0.1).momentum(0.9).weight_decay(0.1)),
-        Box::new(Adam::new(0.1).weight_decay(0.1)),
-        Box::new(AdamW::new(0.1)),
-    ];
-    for mut optimizer in optimizers {
+    let options = serde_json::json!({"lr": 0.1, "weight_decay": 0.1});
+    for kind in [
+        "SGD", "Adam", "AdamW", "NAdam", "RMSprop", "Adagrad", "Adadelta", "Lion",
+    ] {
+        let mut optimizer = optimizer(kind, &options);
         let mut model = Half {
             used: one(),
             unused: one(),
@@ -236,4 +326,86 @@ fn a_step_writes_in_place_once_the_tape_is_gone() {
     assert_eq!(model.weight.value().buffer().as_ptr(), place);
     // Each weight meets two ones. The 1,800 elements lie transposed, and so go through several blocks.
     assert_eq!(model.weight.value(), &Tensor::zeros([600, 3]).unwrap());
+}
+
+#[test]
+fn an_optimizer_belongs_to_one_model() {
+    let model = |shape: [usize; 2]| Linear {
+        weight: Param::new(Tensor::<f64>::ones(shape).unwrap()),
+        bias: None,
+    };
+    let step = |adam: &mut Adam<f64>, m: &mut Linear<f64>| {
+        let x = Tape::new().input(Tensor::ones([1, m.weight.value().shape()[1]])?);
+        let grads = m.forward(&x)?.sum(..)?.backward()?;
+        adam.step(m, &grads)
+    };
+    let (mut a, mut b, mut c) = (model([1, 2]), model([1, 2]), model([1, 3]));
+    let mut adam = Adam::new(0.1);
+    step(&mut adam, &mut a).unwrap();
+    assert_eq!(
+        step(&mut adam, &mut b).unwrap_err().to_string(),
+        "adam: a parameter is weight of another model than before, but an optimizer belongs to one model: \
+         make another one for this model, or hand the state over"
+    );
+    assert_eq!(
+        step(&mut adam, &mut c).unwrap_err().to_string(),
+        "adam: a parameter is weight of shape [1, 3], which had [1, 2] before, but an optimizer belongs to one \
+         model: make another one for this model"
+    );
+    assert_eq!(b.weight.value().to_vec(), [1.0, 1.0]);
+    // Handed over, the state goes on with the other model.
+    let mut other = Adam::new(0.1);
+    other.load_state(&Optimizer::state(&adam)).unwrap();
+    step(&mut other, &mut b).unwrap();
+    // The state of another kind is refused.
+    let message = Sgd::<f64>::new(0.1)
+        .momentum(0.5)
+        .load_state(&Optimizer::state(&adam));
+    assert_eq!(
+        message.unwrap_err().to_string(),
+        "sgd: the state is one that for weight has [\"exp_avg\", \"exp_avg_sq\"], where [\"momentum_buffer\"] are \
+         kept, but it must be that of an optimizer of the same kind and options"
+    );
+}
+
+#[test]
+fn clipping_refuses_what_is_no_bound() {
+    let model = Linear {
+        weight: Param::new(Tensor::from([[1.0f64, 1.0]])),
+        bias: None,
+    };
+    let grads = |x: [f64; 2]| {
+        let x = Tape::new().input(Tensor::from([x]));
+        model
+            .forward(&x)
+            .unwrap()
+            .sum(..)
+            .unwrap()
+            .backward()
+            .unwrap()
+    };
+    let mut g = grads([3.0, f64::NAN]);
+    assert_eq!(
+        clip_grad_norm(&model, &mut g, 1.0, 2.0)
+            .unwrap_err()
+            .to_string(),
+        "clip_grad_norm: the norm of the gradients is NaN, but it must be finite: a smaller learning rate or another \
+         scale of the data may help"
+    );
+    clip_grad_value(&model, &mut g, 1.0).unwrap();
+    assert!(g.get(&model.weight).unwrap().to_vec()[1].is_nan());
+    let mut g = grads([1e200, 1e200]);
+    let norm = clip_grad_norm(&model, &mut g, 1.0, 2.0).unwrap();
+    assert!((norm / 2f64.sqrt() - 1e200).abs() < 1e186);
+    assert!((g.get(&model.weight).unwrap().to_vec()[0] - 0.5f64.sqrt()).abs() < 1e-15);
+    for (most, p) in [(f64::NAN, 2.0), (-1.0, 2.0), (1.0, 0.0), (1.0, f64::NAN)] {
+        assert!(clip_grad_norm(&model, &mut g, most, p).is_err());
+    }
+    assert!(clip_grad_value(&model, &mut g, -1.0).is_err());
+    // No gradients, no norm.
+    let other = Linear {
+        weight: Param::new(Tensor::from([[1.0f64]])),
+        bias: None,
+    };
+    assert_eq!(clip_grad_norm(&other, &mut g, 1.0, 2.0).unwrap(), 0.0);
 }

@@ -1,16 +1,16 @@
-use super::{Optimizer, check, each_block, each_param, not_negative};
-use crate::module::Module;
+use super::memory::{Kept, Memory, Update};
+use super::{Optimizer, Tunable, below_one, not_negative, optimizer, options};
+use crate::module::Parts;
+use crate::state::State;
 use losses::Result;
 use losses::autograd::{Float, Gradients};
-use losses::tensor_core::kernel::{Isa, Kernel, dispatch};
-use std::collections::HashMap;
 
 /// Steps scaled by running means of the gradient and of its square.
 ///
 /// With gradient `g`, parameter `p`, decay rates `β₁` and `β₂`, weight decay `λ` and `t` counting the steps:
 ///
 /// ```text
-/// g ← g + λ p
+/// g ← g + λ p                 with maximize, -g + λ p
 /// m ← m + (1 - β₁) (g - m)
 /// v ← β₂ v + (1 - β₂) g²
 /// p ← p - lr / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)
@@ -38,39 +38,29 @@ use std::collections::HashMap;
 /// defaults follow.
 #[derive(Clone, Debug)]
 pub struct Adam<T: Float> {
-    op: &'static str,
     lr: f64,
     betas: (f64, f64),
     eps: f64,
     weight_decay: f64,
+    amsgrad: bool,
+    maximize: bool,
     /// Whether the decay acts on the parameter and not through the gradient.
     decoupled: bool,
-    amsgrad: bool,
-    states: HashMap<u64, State<T>>,
-}
-
-/// What is kept for one parameter.
-#[derive(Clone, Debug)]
-struct State<T> {
-    t: i32,
-    m: Vec<T>,
-    v: Vec<T>,
-    /// The largest `v` so far, for `amsgrad`.
-    largest: Option<Vec<T>>,
+    memory: Memory<T>,
 }
 
 impl<T: Float> Adam<T> {
     /// With learning rate `lr`; PyTorch's default is 0.001.
     pub fn new(lr: f64) -> Self {
         Adam {
-            op: "adam",
             lr,
             betas: (0.9, 0.999),
             eps: 1e-8,
             weight_decay: 0.0,
-            decoupled: false,
             amsgrad: false,
-            states: HashMap::new(),
+            maximize: false,
+            decoupled: false,
+            memory: Memory::default(),
         }
     }
 
@@ -83,109 +73,96 @@ impl<T: Float> Adam<T> {
         }
     }
 
-    /// `ε`, which keeps the denominator above 0. Default: 1e-8.
-    #[must_use]
-    pub fn eps(self, eps: f64) -> Self {
-        Adam { eps, ..self }
+    options! {
+        /// `ε`, which keeps the denominator above 0. Default: 1e-8.
+        eps: f64;
+        /// `λ`. Default: 0.
+        weight_decay: f64;
+        /// Whether to divide by the largest `v` so far. Default: no.
+        amsgrad: bool;
+        /// Whether to climb instead of to descend. Default: no.
+        maximize: bool;
     }
 
-    /// `λ`. Default: 0.
-    #[must_use]
-    pub fn weight_decay(self, weight_decay: f64) -> Self {
-        Adam {
-            weight_decay,
-            ..self
+    fn op(&self) -> &'static str {
+        if self.decoupled { "adamw" } else { "adam" }
+    }
+
+    fn ranges(&self) -> Result<()> {
+        let op = self.op();
+        not_negative(op, "lr", self.lr)?;
+        below_one(op, "beta1", self.betas.0)?;
+        below_one(op, "beta2", self.betas.1)?;
+        not_negative(op, "eps", self.eps)?;
+        not_negative(op, "weight_decay", self.weight_decay)
+    }
+
+    fn update(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) {
+        let (lr, (beta1, beta2), eps) = (self.lr, self.betas, self.eps);
+        let decay = Decay::new(lr, self.weight_decay, self.decoupled, self.maximize);
+        let rates = |kept: &mut Kept<T>| Rates {
+            decay,
+            rest1: T::of(1.0 - beta1),
+            beta2: T::of(beta2),
+            rest2: T::of(1.0 - beta2),
+            step: T::of(lr / (1.0 - beta1.powf(kept.step as f64))),
+            root: T::of((1.0 - beta2.powf(kept.step as f64)).sqrt()),
+            eps: T::of(eps),
+        };
+        if self.amsgrad {
+            self.memory.step::<3, _>(model, grads, T::ZERO, rates);
+        } else {
+            self.memory.step::<2, _>(model, grads, T::ZERO, rates);
         }
     }
 
-    /// Whether to divide by the largest `v` so far. Default: no.
-    #[must_use]
-    pub fn amsgrad(self, amsgrad: bool) -> Self {
-        Adam { amsgrad, ..self }
-    }
-
-    fn check(&self) -> Result<()> {
-        not_negative(self.op, "lr", self.lr)?;
-        for (name, beta) in [("beta1", self.betas.0), ("beta2", self.betas.1)] {
-            let good = (0.0..1.0).contains(&beta);
-            check(
-                self.op,
-                name,
-                beta,
-                good,
-                "it must be at least 0 and below 1",
-            )?;
+    fn buffers(&self) -> &'static [&'static str] {
+        if self.amsgrad {
+            &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
+        } else {
+            &["exp_avg", "exp_avg_sq"]
         }
-        not_negative(self.op, "eps", self.eps)?;
-        not_negative(self.op, "weight_decay", self.weight_decay)
     }
 }
 
-impl<T: Float> Optimizer<T> for Adam<T> {
-    fn step(&mut self, model: &mut dyn Module<T>, grads: &Gradients<T>) -> Result<()> {
-        self.check()?;
-        let (beta1, beta2) = self.betas;
-        let decay = if self.decoupled {
-            0.0
+optimizer!(Adam, momentum = betas.0);
+
+/// How weight decay acts: through the gradient, or on the parameter alone.
+#[derive(Clone, Copy)]
+pub(super) struct Decay<T> {
+    /// -1 to climb.
+    sign: T,
+    /// What decoupled decay leaves of the parameter.
+    keep: T,
+    /// The decay that goes through the gradient.
+    coupled: T,
+}
+
+impl<T: Float> Decay<T> {
+    pub(super) fn new(lr: f64, weight_decay: f64, decoupled: bool, maximize: bool) -> Self {
+        let (keep, coupled) = if decoupled {
+            (1.0 - lr * weight_decay, 0.0)
         } else {
-            self.weight_decay
+            (1.0, weight_decay)
         };
-        let keep = if self.decoupled {
-            1.0 - self.lr * self.weight_decay
-        } else {
-            1.0
-        };
-        each_param(model, grads, |id, p, grad| {
-            let zeros = || vec![T::ZERO; p.len()];
-            let State { t, m, v, largest } = self.states.entry(id).or_insert_with(|| State {
-                t: 0,
-                m: zeros(),
-                v: zeros(),
-                largest: self.amsgrad.then(zeros),
-            });
-            *t = t.saturating_add(1);
-            let rates = Rates {
-                keep: T::of(keep),
-                decay: T::of(decay),
-                rest1: T::of(1.0 - beta1),
-                beta2: T::of(beta2),
-                rest2: T::of(1.0 - beta2),
-                step: T::of(self.lr / (1.0 - beta1.powi(*t))),
-                root: T::of((1.0 - beta2.powi(*t)).sqrt()),
-                eps: T::of(self.eps),
-            };
-            each_block(&grad, |at, g| {
-                let largest = largest.as_mut().map(|x| &mut x[at.clone()]);
-                let (p, m, v) = (&mut p[at.clone()], &mut m[at.clone()], &mut v[at]);
-                dispatch(Step {
-                    p,
-                    g,
-                    m,
-                    v,
-                    largest,
-                    rates,
-                })
-            })
-        });
-        Ok(())
+        Decay {
+            sign: T::of(if maximize { -1.0 } else { 1.0 }),
+            keep: T::of(keep),
+            coupled: T::of(coupled),
+        }
     }
 
-    fn lr(&self) -> f64 {
-        self.lr
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.lr = lr;
+    /// Parameter and gradient with the decay in them.
+    #[inline(always)]
+    pub(super) fn apply(&self, p: T, g: T) -> (T, T) {
+        (self.keep * p, self.sign * g + self.coupled * p)
     }
 }
 
 /// The numbers of one step.
 #[derive(Clone, Copy)]
 struct Rates<T> {
-    /// What decoupled decay leaves of the parameter.
-    keep: T,
-    /// The decay that goes through the gradient.
-    decay: T,
+    decay: Decay<T>,
     rest1: T,
     beta2: T,
     rest2: T,
@@ -195,53 +172,31 @@ struct Rates<T> {
 }
 
 impl<T: Float> Rates<T> {
-    /// `p`, `m` and `v` after the gradient `g`; `bound` gives what stands under the root for the new `v`.
+    /// Changes `m` and `v`, and gives the new `p`; `bound` gives what stands under the root for the new `v`.
     #[inline(always)]
-    fn apply(&self, p: T, g: T, m: T, v: T, bound: impl FnOnce(T) -> T) -> (T, T, T) {
-        let g = g + self.decay * p;
-        let m = m + self.rest1 * (g - m);
-        let v = self.beta2 * v + self.rest2 * g * g;
-        let denominator = bound(v).sqrt_() / self.root + self.eps;
-        (self.keep * p - self.step * (m / denominator), m, v)
+    fn step(&self, p: T, g: T, m: &mut T, v: &mut T, bound: impl FnOnce(T) -> T) -> T {
+        let (p, g) = self.decay.apply(p, g);
+        *m = *m + self.rest1 * (g - *m);
+        *v = self.beta2 * *v + self.rest2 * g * g;
+        let denominator = bound(*v).sqrt_() / self.root + self.eps;
+        p - self.step * (*m / denominator)
     }
 }
 
-/// The step for a run of elements, in one pass.
-struct Step<'a, T> {
-    p: &'a mut [T],
-    g: &'a [T],
-    m: &'a mut [T],
-    v: &'a mut [T],
-    largest: Option<&'a mut [T]>,
-    rates: Rates<T>,
+impl<T: Float> Update<T, 2> for Rates<T> {
+    #[inline(always)]
+    fn apply(&self, p: T, g: T, [m, v]: &mut [T; 2]) -> T {
+        self.step(p, g, m, v, |v| v)
+    }
 }
 
-impl<T: Float> Kernel for Step<'_, T> {
-    type Out = ();
-
+impl<T: Float> Update<T, 3> for Rates<T> {
     #[inline(always)]
-    fn run<I: Isa>(self) {
-        let rates = self.rates;
-        let all = self
-            .p
-            .iter_mut()
-            .zip(self.g)
-            .zip(self.m.iter_mut().zip(self.v));
-        match self.largest {
-            None => {
-                for ((p, &g), (m, v)) in all {
-                    (*p, *m, *v) = rates.apply(*p, g, *m, *v, |v| v);
-                }
-            }
-            Some(largest) => {
-                for (((p, &g), (m, v)), most) in all.zip(largest) {
-                    (*p, *m, *v) = rates.apply(*p, g, *m, *v, |v| {
-                        *most = most.max_(v);
-                        *most
-                    });
-                }
-            }
-        }
+    fn apply(&self, p: T, g: T, [m, v, most]: &mut [T; 3]) -> T {
+        self.step(p, g, m, v, |v| {
+            *most = most.max_(v);
+            *most
+        })
     }
 }
 
@@ -272,7 +227,6 @@ impl<T: Float> AdamW<T> {
     /// With learning rate `lr`; PyTorch's default is 0.001.
     pub fn new(lr: f64) -> Self {
         AdamW(Adam {
-            op: "adamw",
             decoupled: true,
             weight_decay: 0.01,
             ..Adam::new(lr)
@@ -302,18 +256,40 @@ impl<T: Float> AdamW<T> {
     pub fn amsgrad(self, amsgrad: bool) -> Self {
         AdamW(self.0.amsgrad(amsgrad))
     }
+
+    /// Whether to climb instead of to descend. Default: no.
+    #[must_use]
+    pub fn maximize(self, maximize: bool) -> Self {
+        AdamW(self.0.maximize(maximize))
+    }
+}
+
+impl<T: Float> Tunable for AdamW<T> {
+    fn lrs(&self) -> Vec<f64> {
+        self.0.lrs()
+    }
+    fn set_lrs(&mut self, lrs: &[f64]) {
+        self.0.set_lrs(lrs);
+    }
+    fn momentum(&self) -> Option<f64> {
+        self.0.momentum()
+    }
+    fn set_momentum(&mut self, momentum: f64) {
+        self.0.set_momentum(momentum);
+    }
 }
 
 impl<T: Float> Optimizer<T> for AdamW<T> {
-    fn step(&mut self, model: &mut dyn Module<T>, grads: &Gradients<T>) -> Result<()> {
+    fn step(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
         self.0.step(model, grads)
     }
-
-    fn lr(&self) -> f64 {
-        self.0.lr
+    fn check(&self) -> Result<()> {
+        self.0.check()
     }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.0.lr = lr;
+    fn state(&self) -> State<T> {
+        self.0.state()
+    }
+    fn load_state(&mut self, state: &State<T>) -> Result<()> {
+        self.0.load_state(state)
     }
 }

@@ -1,16 +1,38 @@
 //! Optimizers: they change a model's parameters by its gradients, with PyTorch's formulas, names and defaults.
+//!
+//! Each keeps what it needs by the names of the parameters: `memory` holds that, and runs a step as one pass over
+//! each parameter. [`schedule`] changes the learning rate from step to step, [`Groups`] gives parts of a model
+//! optimizers of their own, [`clip_grad_norm`] and [`clip_grad_value`] bound gradients before a step.
 
+mod adadelta;
+mod adagrad;
 mod adam;
+mod clip;
+mod groups;
+mod lbfgs;
+mod lion;
+mod memory;
+mod nadam;
+mod rmsprop;
+pub mod schedule;
 mod sgd;
 
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
 pub use adam::{Adam, AdamW};
+pub use clip::{clip_grad_norm, clip_grad_value};
+pub use groups::Groups;
+pub use lbfgs::Lbfgs;
+pub use lion::Lion;
+pub use nadam::NAdam;
+pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
-use crate::module::Module;
+use crate::module::Parts;
+use crate::state::State;
 use losses::autograd::{Float, Gradients};
-use losses::tensor_core::kernel::source::Source;
 use losses::{Error, Result};
-use std::ops::Range;
+use memory::Memory;
 
 /// A rule by which gradients change parameters.
 ///
@@ -27,22 +49,175 @@ use std::ops::Range;
 ///
 /// A parameter is written in place unless a tensor elsewhere looks at it, such as a [`Var`](crate::Var) of the tape
 /// that is still alive; then it is copied first, and no one sees the change but the model.
-pub trait Optimizer<T: Float> {
+///
+/// What an optimizer remembers of a parameter it keeps by the parameter's name. So it belongs to one model; with
+/// another one, even of the same names, a step is refused.
+pub trait Optimizer<T: Float>: Tunable {
     /// Changes each parameter of `model` that has a gradient; the others stay, as in PyTorch.
     ///
     /// # Errors
-    /// [`Error::Option`] for an option outside its range, and then nothing is changed.
-    fn step(&mut self, model: &mut dyn Module<T>, grads: &Gradients<T>) -> Result<()>;
+    /// [`Error::Option`] for an option outside its range, [`Error::Value`] for another model than that of the steps
+    /// before; then nothing is changed.
+    fn step(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) -> Result<()>;
 
-    /// The learning rate.
-    fn lr(&self) -> f64;
+    /// Whether all options are in their ranges, which a step asks first.
+    ///
+    /// # Errors
+    /// [`Error::Option`] that names the first that is not.
+    fn check(&self) -> Result<()>;
 
-    /// Sets the learning rate, as a schedule does; the next step checks it.
-    fn set_lr(&mut self, lr: f64);
+    /// All that was remembered, and the learning rate. Options are not in it.
+    fn state(&self) -> State<T>;
+
+    /// Takes over what [`state`](Optimizer::state) of an optimizer with the same options gave: a run goes on as if it
+    /// had never been interrupted, bit for bit.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the state of another kind of optimizer.
+    fn load_state(&mut self, state: &State<T>) -> Result<()>;
+}
+
+/// What a schedule may change from step to step.
+pub trait Tunable {
+    /// The learning rates: one, or one for each of several [`Groups`].
+    fn lrs(&self) -> Vec<f64>;
+
+    /// Sets the learning rates, as many as [`lrs`](Tunable::lrs) gives; the next step checks them.
+    fn set_lrs(&mut self, lrs: &[f64]);
+
+    /// The learning rate, or that of the first group.
+    fn lr(&self) -> f64 {
+        self.lrs().first().copied().unwrap_or(f64::NAN)
+    }
+
+    /// Sets the learning rate, of all groups if there are several; the next step checks it.
+    fn set_lr(&mut self, lr: f64) {
+        self.set_lrs(&vec![lr; self.lrs().len()]);
+    }
+
+    /// The momentum, or the decay rate `β₁` that plays its part, if the optimizer has one.
+    fn momentum(&self) -> Option<f64> {
+        None
+    }
+
+    /// Sets what [`momentum`](Tunable::momentum) gives, of all groups if there are several.
+    fn set_momentum(&mut self, _momentum: f64) {}
+}
+
+impl<O: Tunable + ?Sized> Tunable for Box<O> {
+    fn lrs(&self) -> Vec<f64> {
+        (**self).lrs()
+    }
+    fn set_lrs(&mut self, lrs: &[f64]) {
+        (**self).set_lrs(lrs);
+    }
+    fn momentum(&self) -> Option<f64> {
+        (**self).momentum()
+    }
+    fn set_momentum(&mut self, momentum: f64) {
+        (**self).set_momentum(momentum);
+    }
+}
+
+impl<T: Float, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
+    fn step(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
+        (**self).step(model, grads)
+    }
+    fn check(&self) -> Result<()> {
+        (**self).check()
+    }
+    fn state(&self) -> State<T> {
+        (**self).state()
+    }
+    fn load_state(&mut self, state: &State<T>) -> Result<()> {
+        (**self).load_state(state)
+    }
+}
+
+/// The builder methods that optimizers share, the fields' names being the options'.
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident: $t:ty;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(self, $name: $t) -> Self {
+            Self { $name, ..self }
+        }
+    )*};
+}
+
+/// Implements [`Tunable`] and [`Optimizer`] for an optimizer with the fields `lr` and `memory` and the methods `op`,
+/// its name, `ranges`, `update`, and `buffers`, the names of what it remembers. A row names the type and, if there is
+/// one, the field of the momentum.
+macro_rules! optimizer {
+    ($name:ident $(, momentum = $($momentum:tt).+)?) => {
+        impl<T: Float> Tunable for $name<T> {
+            fn lrs(&self) -> Vec<f64> {
+                vec![self.lr]
+            }
+            fn set_lrs(&mut self, lrs: &[f64]) {
+                self.lr = lrs.first().copied().unwrap_or(f64::NAN);
+            }
+            $(
+                fn momentum(&self) -> Option<f64> {
+                    Some(self.$($momentum).+)
+                }
+                fn set_momentum(&mut self, momentum: f64) {
+                    self.$($momentum).+ = momentum;
+                }
+            )?
+        }
+        impl<T: Float> Optimizer<T> for $name<T> {
+            fn step(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
+                self.ranges()?;
+                self.memory.fits(self.op(), model, grads)?;
+                self.update(model, grads);
+                Ok(())
+            }
+            fn check(&self) -> Result<()> {
+                self.ranges()
+            }
+            fn state(&self) -> State<T> {
+                $crate::optim::save(self, &self.memory, self.buffers())
+            }
+            fn load_state(&mut self, state: &State<T>) -> Result<()> {
+                let (op, buffers) = (self.op(), self.buffers());
+                self.memory = $crate::optim::load(op, self, state, buffers)?;
+                Ok(())
+            }
+        }
+    };
+}
+pub(crate) use {optimizer, options};
+
+/// What an optimizer remembers, and what a schedule may have changed of it.
+fn save<T: Float>(optimizer: &dyn Tunable, memory: &Memory<T>, buffers: &[&str]) -> State<T> {
+    let mut state = memory.state(buffers);
+    state.set_note("lr", optimizer.lr());
+    if let Some(momentum) = optimizer.momentum() {
+        state.set_note("momentum", momentum);
+    }
+    state
+}
+
+/// Takes back what [`save`] kept.
+fn load<T: Float>(
+    op: &'static str,
+    optimizer: &mut dyn Tunable,
+    state: &State<T>,
+    buffers: &[&str],
+) -> Result<Memory<T>> {
+    let memory = Memory::load(op, state, buffers)?;
+    let lr = state.parse_note("lr")?;
+    not_negative(op, "lr", lr)?;
+    if optimizer.momentum().is_some() {
+        optimizer.set_momentum(state.parse_note("momentum")?);
+    }
+    optimizer.set_lr(lr);
+    Ok(memory)
 }
 
 /// Whether an option is in its range, as an error if it is not.
-fn check(
+pub(crate) fn check(
     op: &'static str,
     name: &'static str,
     value: f64,
@@ -61,38 +236,13 @@ fn check(
 }
 
 /// As [`check`], for an option that must be finite and not negative.
-fn not_negative(op: &'static str, name: &'static str, value: f64) -> Result<()> {
+pub(crate) fn not_negative(op: &'static str, name: &'static str, value: f64) -> Result<()> {
     let good = value >= 0.0 && value.is_finite();
     check(op, name, value, good, "it must be finite and not negative")
 }
 
-/// Calls `f` with the id, the elements and the gradient of each parameter that has one.
-fn each_param<T: Float>(
-    model: &mut dyn Module<T>,
-    grads: &Gradients<T>,
-    mut f: impl FnMut(u64, &mut [T], Source<'_, T>),
-) {
-    model.visit_mut(&mut |_, param| {
-        if let Some(grad) = grads.find(param) {
-            let id = param.id();
-            f(id, param.value_mut().as_mut_slice(), grad.source());
-        }
-    });
-}
-
-/// Calls `f` with each range of positions of `grad` and the elements there.
-///
-/// One range is all of them where they lie in order. Those of a transposed weight do not: they are brought into a
-/// small buffer block by block, which is cheaper than a transposed copy.
-fn each_block<T: Float>(grad: &Source<'_, T>, mut f: impl FnMut(Range<usize>, &[T])) {
-    if let Some(all) = grad.flat() {
-        return f(0..all.len(), all);
-    }
-    let mut stage = Vec::new();
-    let (n, mut at) = (grad.len(), 0);
-    while at < n {
-        let len = grad.block_len(at, n - at);
-        f(at..at + len, grad.block(at, len, &mut stage));
-        at += len;
-    }
+/// As [`check`], for a share of what was before: a decay rate.
+pub(crate) fn below_one(op: &'static str, name: &'static str, value: f64) -> Result<()> {
+    let good = (0.0..1.0).contains(&value);
+    check(op, name, value, good, "it must be at least 0 and below 1")
 }

@@ -1,16 +1,16 @@
-use super::{Optimizer, check, each_block, each_param, not_negative};
-use crate::module::Module;
+use super::memory::{Memory, Update};
+use super::{Optimizer, Tunable, check, not_negative, optimizer, options};
+use crate::module::Parts;
+use crate::state::State;
 use losses::autograd::{Float, Gradients};
-use losses::tensor_core::kernel::{Isa, Kernel, dispatch};
 use losses::{Error, Result};
-use std::collections::HashMap;
 
 /// Gradient descent, with momentum if asked for.
 ///
 /// With gradient `g`, parameter `p`, momentum `μ`, dampening `τ` and weight decay `λ`:
 ///
 /// ```text
-/// g ← g + λ p
+/// g ← g + λ p                 with maximize, -g + λ p
 /// b ← μ b + (1 - τ) g         b = g in the first step; only if μ is not 0
 /// g ← g + μ b  or  g ← b      with Nesterov's momentum, or without
 /// p ← p - lr g
@@ -43,8 +43,8 @@ pub struct Sgd<T: Float> {
     dampening: f64,
     weight_decay: f64,
     nesterov: bool,
-    /// `b` of each parameter, by its id.
-    buffers: HashMap<u64, Vec<T>>,
+    maximize: bool,
+    memory: Memory<T>,
 }
 
 impl<T: Float> Sgd<T> {
@@ -56,52 +56,46 @@ impl<T: Float> Sgd<T> {
             dampening: 0.0,
             weight_decay: 0.0,
             nesterov: false,
-            buffers: HashMap::new(),
+            maximize: false,
+            memory: Memory::default(),
         }
     }
 
-    /// `μ`, the share of the last step that is kept. Default: 0.
-    #[must_use]
-    pub fn momentum(self, momentum: f64) -> Self {
-        Sgd { momentum, ..self }
+    options! {
+        /// `μ`, the share of the last step that is kept. Default: 0.
+        momentum: f64;
+        /// `τ`, the share of the gradient that momentum leaves out. Default: 0.
+        dampening: f64;
+        /// `λ`, the weight of `½ p²` that is added to the loss. Default: 0.
+        weight_decay: f64;
+        /// Whether momentum is Nesterov's. Default: no.
+        nesterov: bool;
+        /// Whether to climb instead of to descend. Default: no.
+        maximize: bool;
     }
 
-    /// `τ`, the share of the gradient that momentum leaves out. Default: 0.
-    #[must_use]
-    pub fn dampening(self, dampening: f64) -> Self {
-        Sgd { dampening, ..self }
+    fn op(&self) -> &'static str {
+        "sgd"
     }
 
-    /// `λ`, the weight of `½ p²` that is added to the loss. Default: 0.
-    #[must_use]
-    pub fn weight_decay(self, weight_decay: f64) -> Self {
-        Sgd {
-            weight_decay,
-            ..self
+    fn buffers(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 {
+            &[]
+        } else {
+            &["momentum_buffer"]
         }
     }
 
-    /// Whether momentum is Nesterov's. Default: no.
-    #[must_use]
-    pub fn nesterov(self, nesterov: bool) -> Self {
-        Sgd { nesterov, ..self }
-    }
-
-    fn check(&self) -> Result<()> {
-        not_negative("sgd", "lr", self.lr)?;
-        not_negative("sgd", "momentum", self.momentum)?;
-        not_negative("sgd", "weight_decay", self.weight_decay)?;
+    fn ranges(&self) -> Result<()> {
+        let op = self.op();
+        not_negative(op, "lr", self.lr)?;
+        not_negative(op, "momentum", self.momentum)?;
+        not_negative(op, "weight_decay", self.weight_decay)?;
         let finite = self.dampening.is_finite();
-        check(
-            "sgd",
-            "dampening",
-            self.dampening,
-            finite,
-            "it must be finite",
-        )?;
+        check(op, "dampening", self.dampening, finite, "it must be finite")?;
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
             return Err(Error::Option {
-                op: "sgd",
+                op,
                 name: "nesterov",
                 value: "true".into(),
                 expected: "it needs a momentum above 0 and no dampening",
@@ -109,96 +103,66 @@ impl<T: Float> Sgd<T> {
         }
         Ok(())
     }
-}
 
-impl<T: Float> Optimizer<T> for Sgd<T> {
-    fn step(&mut self, model: &mut dyn Module<T>, grads: &Gradients<T>) -> Result<()> {
-        self.check()?;
-        let [lr, decay, momentum] = [self.lr, self.weight_decay, self.momentum].map(T::of);
-        each_param(model, grads, |id, p, grad| {
-            if self.momentum == 0.0 {
-                return each_block(&grad, |at, g| {
-                    let p = &mut p[at];
-                    dispatch(Plain { p, g, lr, decay })
-                });
-            }
-            // The first step's buffer is the gradient itself: there is nothing to keep, and nothing is dampened.
-            let first = !self.buffers.contains_key(&id);
-            let share = T::of(if first { 1.0 } else { 1.0 - self.dampening });
-            let buffer = self
-                .buffers
-                .entry(id)
-                .or_insert_with(|| vec![T::ZERO; p.len()]);
-            each_block(&grad, |at, g| {
-                dispatch(Heavy {
-                    p: &mut p[at.clone()],
-                    g,
-                    b: &mut buffer[at],
-                    lr,
-                    decay,
-                    momentum,
-                    share,
-                    nesterov: self.nesterov,
-                })
-            })
-        });
-        Ok(())
-    }
-
-    fn lr(&self) -> f64 {
-        self.lr
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.lr = lr;
-    }
-}
-
-/// The step without momentum, for one parameter.
-struct Plain<'a, T> {
-    p: &'a mut [T],
-    g: &'a [T],
-    lr: T,
-    decay: T,
-}
-
-impl<T: Float> Kernel for Plain<'_, T> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        for (p, &g) in self.p.iter_mut().zip(self.g) {
-            *p = *p - self.lr * (g + self.decay * *p);
+    fn update(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) {
+        let sign = if self.maximize { -1.0 } else { 1.0 };
+        let [sign, lr, decay, momentum] =
+            [sign, self.lr, self.weight_decay, self.momentum].map(T::of);
+        if self.momentum == 0.0 {
+            let plain = Plain { sign, lr, decay };
+            return self.memory.step::<0, _>(model, grads, T::ZERO, |_| plain);
         }
+        let (dampening, nesterov) = (self.dampening, self.nesterov);
+        self.memory.step::<1, _>(model, grads, T::ZERO, |kept| {
+            // The first step's buffer is the gradient itself: there is nothing to keep, and nothing is dampened.
+            let share = T::of(if kept.step == 1 { 1.0 } else { 1.0 - dampening });
+            let plain = Plain { sign, lr, decay };
+            Heavy {
+                plain,
+                momentum,
+                share,
+                nesterov,
+            }
+        });
     }
 }
 
-/// The step with momentum, for one parameter.
-struct Heavy<'a, T> {
-    p: &'a mut [T],
-    g: &'a [T],
-    b: &'a mut [T],
+optimizer!(Sgd, momentum = momentum);
+
+/// The step without momentum.
+#[derive(Clone, Copy)]
+struct Plain<T> {
+    sign: T,
     lr: T,
     decay: T,
+}
+
+impl<T: Float> Update<T, 0> for Plain<T> {
+    #[inline(always)]
+    fn apply(&self, p: T, g: T, _: &mut [T; 0]) -> T {
+        p - self.lr * (self.sign * g + self.decay * p)
+    }
+}
+
+/// The step with momentum.
+#[derive(Clone, Copy)]
+struct Heavy<T> {
+    plain: Plain<T>,
     momentum: T,
     share: T,
     nesterov: bool,
 }
 
-impl<T: Float> Kernel for Heavy<'_, T> {
-    type Out = ();
-
+impl<T: Float> Update<T, 1> for Heavy<T> {
     #[inline(always)]
-    fn run<I: Isa>(self) {
-        for ((p, &g), b) in self.p.iter_mut().zip(self.g).zip(self.b) {
-            let g = g + self.decay * *p;
-            *b = self.momentum * *b + self.share * g;
-            let step = if self.nesterov {
-                g + self.momentum * *b
-            } else {
-                *b
-            };
-            *p = *p - self.lr * step;
-        }
+    fn apply(&self, p: T, g: T, [b]: &mut [T; 1]) -> T {
+        let g = self.plain.sign * g + self.plain.decay * p;
+        *b = self.momentum * *b + self.share * g;
+        let step = if self.nesterov {
+            g + self.momentum * *b
+        } else {
+            *b
+        };
+        p - self.plain.lr * step
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Linear, Sequential, activation::Activation::Tanh, optim::Sgd};
+use crate::optim::{Sgd, Tunable};
+use crate::{Activation::Tanh, Linear, Parts, Sequential};
 use losses::classification::cross_entropy;
 use losses::regression::mse_loss;
 use rand::SeedableRng;

@@ -1,8 +1,9 @@
 //! The fully connected layer.
 
+use super::checks::last_size;
 use crate::module::Module;
 use losses::autograd::{Float, Param};
-use losses::{Error, Result, Tensor, Var};
+use losses::{Result, Tensor, Var};
 use rand::Rng;
 
 /// `y = x Wᵀ + b`, with PyTorch's shapes and its start values.
@@ -42,7 +43,7 @@ impl<T: Float> Linear<T> {
     /// # Ok::<(), nn::Error>(())
     /// ```
     /// # Errors
-    /// [`Error::Size`] for more weights than there can be.
+    /// [`Error::Size`](crate::Error::Size) for more weights than there can be.
     pub fn new(inputs: usize, outputs: usize, rng: &mut (impl Rng + ?Sized)) -> Result<Self> {
         let bound = 1.0 / (inputs.max(1) as f64).sqrt();
         Ok(Linear {
@@ -50,24 +51,20 @@ impl<T: Float> Linear<T> {
             bias: Some(Param::new(Tensor::uniform(outputs, -bound, bound, rng)?)),
         })
     }
+
+    /// The same layer without a bias.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Linear { bias: None, ..self }
+    }
 }
+
+crate::parts!(Linear<T> { weight, bias });
 
 impl<T: Float> Module<T> for Linear<T> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         let weight = self.weight.on(x);
-        let inputs = weight.shape().last().copied();
-        if x.shape().last().copied() != inputs {
-            let expected = format!(
-                "its last dimension must be {}, the layer's inputs",
-                inputs.unwrap_or(0)
-            );
-            return Err(Error::Shape {
-                op: "linear",
-                what: "the input",
-                got: x.shape().into(),
-                expected,
-            });
-        }
+        last_size("linear", x.shape(), weight.shape().last().copied())?;
         let y = x.matmul(&weight.t())?;
         match &self.bias {
             Some(bias) => y.add(bias.on(x)),
@@ -75,17 +72,12 @@ impl<T: Float> Module<T> for Linear<T> {
         }
     }
 
-    fn visit(&self, f: &mut dyn FnMut(&str, &Param<T>)) {
-        f("weight", &self.weight);
-        if let Some(bias) = &self.bias {
-            f("bias", bias);
-        }
-    }
-
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Param<T>)) {
-        f("weight", &mut self.weight);
-        if let Some(bias) = &mut self.bias {
-            f("bias", bias);
+    fn describe(&self) -> String {
+        let sizes = self.weight.value().shape();
+        let bias = if self.bias.is_some() { "" } else { ", no bias" };
+        match sizes {
+            [outputs, inputs] => format!("Linear({inputs}, {outputs}{bias})"),
+            _ => format!("Linear(weight {sizes:?}{bias})"),
         }
     }
 }
