@@ -73,7 +73,9 @@ fn list() -> String {
 fn the_list_of_unsafe_blocks_is_that_of_the_code() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/unsafe.md");
     let page = fs::read_to_string(&path).unwrap();
-    let (head, rest) = page.split_once(BEGIN).expect("the mark where the list begins");
+    let (head, rest) = page
+        .split_once(BEGIN)
+        .expect("the mark where the list begins");
     let (listed, tail) = rest.split_once(END).expect("the mark where the list ends");
     let list = list();
     if std::env::var_os("UPDATE_DOCS").is_some() {

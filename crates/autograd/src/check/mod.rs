@@ -84,6 +84,9 @@ pub fn gradgradcheck<O: Outputs>(
     GradCheck::default().run_second(f, inputs)
 }
 
+/// A function to be checked. Behind a pointer, since the check would otherwise be compiled anew for each of them.
+type Function<'a> = &'a dyn Fn(&[Var<f64>]) -> Result<Vec<Var<f64>>>;
+
 /// The numeric Jacobian column of one input element: for each output element the value, its error, and the
 /// derivatives from the left and from the right and the central ones at all step sizes.
 struct Column {
@@ -129,13 +132,13 @@ impl GradCheck {
         f: impl Fn(&[Var<f64>]) -> Result<O>,
         inputs: &[Tensor<f64>],
     ) -> Result<Report> {
+        self.first(&|v| f(v).map(O::into_vars), inputs)
+    }
+
+    fn first(&self, f: Function<'_>, inputs: &[Tensor<f64>]) -> Result<Report> {
         let at = |inputs: &[Tensor<f64>]| -> Result<Vec<f64>> {
             let vars: Vec<Var<f64>> = inputs.iter().map(Var::from).collect();
-            Ok(f(&vars)?
-                .into_vars()
-                .iter()
-                .flat_map(|y| y.value().to_vec())
-                .collect())
+            Ok(f(&vars)?.iter().flat_map(|y| y.value().to_vec()).collect())
         };
         let base = at(inputs)?;
         let same = |a: &[f64], b: &[f64]| {
@@ -150,7 +153,7 @@ impl GradCheck {
         if nondeterministic {
             return Ok(report);
         }
-        let (rows, places, drawn) = analytic(&f, inputs)?;
+        let (rows, places, drawn) = analytic(f, inputs)?;
         let weights: Vec<f64> = drawn_gradient(base.len());
         for (i, input) in inputs.iter().enumerate() {
             for j in 0..input.numel() {
@@ -203,10 +206,14 @@ impl GradCheck {
         f: impl Fn(&[Var<f64>]) -> Result<O>,
         inputs: &[Tensor<f64>],
     ) -> Result<Report> {
+        self.second(&|v| f(v).map(O::into_vars), inputs)
+    }
+
+    fn second(&self, f: Function<'_>, inputs: &[Tensor<f64>]) -> Result<Report> {
         let vars: Vec<Var<f64>> = inputs.iter().map(Var::from).collect();
         let n = inputs.len();
         let mut all = inputs.to_vec();
-        for y in f(&vars)?.into_vars() {
+        for y in f(&vars)? {
             all.push(Tensor::from_vec(drawn_gradient(y.numel()), y.shape())?);
         }
         let gradients = |v: &[Var<f64>]| -> Result<Vec<Var<f64>>> {
@@ -222,7 +229,7 @@ impl GradCheck {
                     }
                 })
                 .collect();
-            let outputs = f(&v[..n])?.into_vars();
+            let outputs = f(&v[..n])?;
             let options = GradOptions::new()
                 .create_graph(true)
                 .allow_unused(true)
@@ -233,7 +240,7 @@ impl GradCheck {
                 options,
             )
         };
-        self.run(gradients, &all)
+        self.first(&gradients, &all)
     }
 
     fn column(
@@ -332,13 +339,13 @@ impl GradCheck {
 /// Rows of the Jacobian by the backward rules, for each output element the gradients of all inputs; where each row's
 /// element lies; and the gradients from the drawn one.
 #[allow(clippy::type_complexity)]
-fn analytic<O: Outputs>(
-    f: &impl Fn(&[Var<f64>]) -> Result<O>,
+fn analytic(
+    f: Function<'_>,
     inputs: &[Tensor<f64>],
 ) -> Result<(Vec<Vec<Vec<f64>>>, Vec<(usize, Dims)>, Vec<Vec<f64>>)> {
     let tape = Tape::new();
     let leaves: Vec<Var<f64>> = inputs.iter().map(|x| tape.leaf(x.clone())).collect();
-    let outputs = f(&leaves)?.into_vars();
+    let outputs = f(&leaves)?;
     let zeros = || -> Vec<Vec<f64>> { inputs.iter().map(|x| vec![0.0; x.numel()]).collect() };
     let all: Vec<&Var<f64>> = leaves.iter().collect();
     let pass = |outputs: &[&Var<f64>], seeds: Vec<Var<f64>>| -> Result<Vec<Vec<f64>>> {
