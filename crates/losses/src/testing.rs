@@ -39,6 +39,13 @@ impl Case<'_> {
     pub fn bool(&self, name: &str, default: bool) -> bool {
         self.option(name).as_bool().unwrap_or(default)
     }
+    pub fn str(&self, name: &str) -> Option<&str> {
+        self.option(name).as_str()
+    }
+    /// Whether the option `name` is a tensor.
+    pub fn has_tensor(&self, name: &str) -> bool {
+        self.option(name).is_object()
+    }
     /// A tensor among the options.
     pub fn tensor<T: Float>(&self, name: &str) -> Option<Tensor<T>> {
         Some(self.option(name)).filter(|v| !v.is_null()).map(floats)

@@ -201,9 +201,10 @@ mod tests {
     impl Checked for Parity {
         const NAME: &'static str = NAME;
         fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
-            let q: Quantiles = match case.tensor::<f64>("quantiles") {
-                Some(all) => all.to_vec().into(),
-                None => case.f64("q", 0.5).into(),
+            let q: Quantiles = if case.has_tensor("q") {
+                case.tensor::<f64>("q").unwrap().to_vec().into()
+            } else {
+                case.f64("q", 0.5).into()
             };
             QuantileLoss::new()
                 .q(q)

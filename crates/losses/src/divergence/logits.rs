@@ -1,0 +1,130 @@
+//! Two rows of logits beside each other, as the divergences of their distributions see them.
+
+use autograd::Float;
+use autograd::tensor_core::kernel::Isa;
+use autograd::tensor_core::kernel::softmax::{self, WIDTH, groups, sum_lanes};
+
+/// What turns a row of logits into probabilities: `p = e^((x - max) / temperature) / sum`.
+#[derive(Clone, Copy, Default)]
+struct Norm {
+    max: f64,
+    sum: f64,
+}
+
+impl Norm {
+    /// Of a row that is to be multiplied by `inverse`, the inverse of the temperature.
+    #[inline(always)]
+    fn of<I: Isa, T: Float>(x: &[T], inverse: T) -> Self {
+        let max = softmax::max(x);
+        let mut sums = [0.0f64; WIDTH];
+        // An infinite maximum makes the sum NaN.
+        groups(x, T::LOWEST, |_, group| {
+            for (s, &x) in sums.iter_mut().zip(group) {
+                *s += ((x - max) * inverse).exp::<I>().f64();
+            }
+        });
+        Norm {
+            max: max.f64(),
+            sum: sum_lanes(&mut sums),
+        }
+    }
+}
+
+/// What turns two rows of logits `x` and `y` into probabilities `p` and `q`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Norms {
+    x: Norm,
+    y: Norm,
+    /// The difference of the logarithms of `Σ e^x` and `Σ e^y`.
+    shift: f64,
+}
+
+impl Norms {
+    #[inline(always)]
+    pub fn of<I: Isa, T: Float>(x: &[T], y: &[T], inverse: f64) -> Self {
+        let one = T::of(inverse);
+        let (x, y) = (Norm::of::<I, T>(x, one), Norm::of::<I, T>(y, one));
+        Norms {
+            x,
+            y,
+            shift: (x.max - y.max) * inverse + (x.sum.ln() - y.sum.ln()),
+        }
+    }
+
+    /// The same with the shift mended, where `Σ (p - q)` is `off` in place of 0.
+    #[inline(always)]
+    pub fn mended(self, off: f64) -> Self {
+        Norms {
+            shift: self.shift + off.ln_1p(),
+            ..self
+        }
+    }
+
+    /// The same as numbers of `T`, ready for many elements.
+    #[inline(always)]
+    pub fn pair<T: Float>(&self, inverse: f64) -> Pair<T> {
+        Pair {
+            inverse,
+            shift: self.shift,
+            max: [T::of(self.x.max), T::of(self.y.max)],
+            scale: [T::of(1.0 / self.x.sum), T::of(1.0 / self.y.sum)],
+        }
+    }
+}
+
+/// The probabilities of two rows of logits.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<T> {
+    inverse: f64,
+    shift: f64,
+    max: [T; 2],
+    scale: [T; 2],
+}
+
+impl<T: Float> Pair<T> {
+    /// The probability of logit `x` of the first row.
+    #[inline(always)]
+    pub fn p<I: Isa>(&self, x: T) -> T {
+        ((x - self.max[0]) * T::of(self.inverse)).exp::<I>() * self.scale[0]
+    }
+
+    /// The probability of logit `y` of the second row.
+    #[inline(always)]
+    pub fn q<I: Isa>(&self, y: T) -> T {
+        ((y - self.max[1]) * T::of(self.inverse)).exp::<I>() * self.scale[1]
+    }
+
+    /// `ln p - ln q`. The logits are subtracted first, in double precision, so that nothing of a small difference is
+    /// lost. The shift, of sums in single precision, is right to about `1e-7`; that counts only by its square in sums of
+    /// `q (e^gap - 1 - gap)`, and is mended before gradients are made of it.
+    #[inline(always)]
+    pub fn gap(&self, x: T, y: T) -> T {
+        T::of((x.f64() - y.f64()) * self.inverse - self.shift)
+    }
+}
+
+/// `Σ f(x, y)` over two rows, carried in `f64`: `f` adds up to `N` numbers at once.
+#[inline(always)]
+pub(super) fn sum_pairs<T: Float, const N: usize>(
+    x: &[T],
+    y: &[T],
+    f: impl Fn(T, T) -> [T; N],
+) -> [f64; N] {
+    let mut sums = [[0.0f64; WIDTH]; N];
+    let (x_whole, x_rest) = x.as_chunks::<WIDTH>();
+    let (y_whole, y_rest) = y.as_chunks::<WIDTH>();
+    for (x, y) in x_whole.iter().zip(y_whole) {
+        for i in 0..WIDTH {
+            let terms = f(x[i], y[i]);
+            for (sum, term) in sums.iter_mut().zip(terms) {
+                sum[i] += term.f64();
+            }
+        }
+    }
+    for (i, (&x, &y)) in x_rest.iter().zip(y_rest).enumerate() {
+        for (sum, term) in sums.iter_mut().zip(f(x, y)) {
+            sum[i] += term.f64();
+        }
+    }
+    sums.map(|mut lanes| sum_lanes(&mut lanes))
+}
