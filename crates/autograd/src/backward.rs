@@ -1,149 +1,10 @@
 //! The backward pass: one loop over the tape, from the result down.
 
 use crate::gradients::Gradients;
-use crate::op::Needs;
-use crate::tape::Tape;
+use crate::op::{Grads, Needs};
+use crate::tape::{Inputs, NO_NODE, Tape};
 use crate::var::Var;
 use tensor_core::{Error, Float, Result, TapeProblem, Tensor};
-
-/// How [`grad`] goes about its work.
-#[derive(Clone, Debug)]
-pub struct GradOptions<T: Float> {
-    create_graph: bool,
-    retain_graph: Option<bool>,
-    allow_unused: bool,
-    seed: Option<Vec<Var<T>>>,
-}
-
-impl<T: Float> Default for GradOptions<T> {
-    fn default() -> Self {
-        GradOptions {
-            create_graph: false,
-            retain_graph: None,
-            allow_unused: false,
-            seed: None,
-        }
-    }
-}
-
-impl<T: Float> GradOptions<T> {
-    /// PyTorch's defaults.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Records the backward pass, so that the gradients can be differentiated again. Default: false.
-    pub fn create_graph(self, create_graph: bool) -> Self {
-        Self {
-            create_graph,
-            ..self
-        }
-    }
-
-    /// Keeps the graph for another backward pass. Default: as `create_graph`.
-    pub fn retain_graph(self, retain_graph: bool) -> Self {
-        Self {
-            retain_graph: Some(retain_graph),
-            ..self
-        }
-    }
-
-    /// Gives zeros for inputs that the outputs do not depend on, in place of an error. Default: false.
-    pub fn allow_unused(self, allow_unused: bool) -> Self {
-        Self {
-            allow_unused,
-            ..self
-        }
-    }
-
-    /// The gradients of the outputs, PyTorch's `grad_outputs`. Default: one for each output of one element.
-    pub fn seed(self, seed: impl IntoIterator<Item = Var<T>>) -> Self {
-        Self {
-            seed: Some(seed.into_iter().collect()),
-            ..self
-        }
-    }
-}
-
-/// The gradients of `outputs`, each weighted by its seed and summed, with respect to `inputs`, which may be leaves or
-/// any values between them and the outputs. PyTorch's `torch.autograd.grad`.
-///
-/// ```
-/// use autograd::{GradOptions, Tape, Tensor, grad};
-/// let tape = Tape::new();
-/// let x = tape.leaf(Tensor::scalar(3.0f64));
-/// let y = x.pow(4.0)?;
-/// let dy = grad(&[&y], &[&x], GradOptions::new().create_graph(true))?.remove(0);
-/// let d2y = grad(&[&dy], &[&x], GradOptions::new())?.remove(0);
-/// assert_eq!((dy.item()?, d2y.item()?), (108.0, 108.0)); // 4x³ and 12x²
-/// # Ok::<(), autograd::Error>(())
-/// ```
-/// # Errors
-/// [`Error::Tape`] for untracked or foreign values, unused inputs (see [`GradOptions::allow_unused`]), a missing
-/// seed, or a graph that was freed; [`Error::Shape`] for a seed of another shape.
-pub fn grad<T: Float>(
-    outputs: &[&Var<T>],
-    inputs: &[&Var<T>],
-    options: GradOptions<T>,
-) -> Result<Vec<Var<T>>> {
-    let op = "grad";
-    let fail = |problem| Error::Tape { op, problem };
-    let tape = outputs
-        .iter()
-        .find_map(|y| y.tape())
-        .ok_or(fail(TapeProblem::Untracked))?
-        .clone();
-    let mut places = Vec::with_capacity(inputs.len());
-    for x in inputs {
-        let node = x.node().ok_or(fail(TapeProblem::Untracked))?;
-        if !x.tape().is_some_and(|t| t.same(&tape)) {
-            return Err(fail(TapeProblem::Foreign));
-        }
-        places.push(node);
-    }
-    let seeds = match &options.seed {
-        Some(seeds) if seeds.len() == outputs.len() => seeds.clone(),
-        Some(seeds) => {
-            let (name, value) = ("seed", seeds.len().to_string());
-            let expected = "there must be one seed for each output";
-            return Err(Error::Option {
-                op,
-                name,
-                value: format!("a list of {value}"),
-                expected,
-            });
-        }
-        None => outputs
-            .iter()
-            .map(|y| unit_seed(op, y))
-            .collect::<Result<_>>()?,
-    };
-    let retain = options.retain_graph.unwrap_or(options.create_graph) || options.create_graph;
-    let wanted = Wanted::Places(&places);
-    let mut found = run(
-        op,
-        &tape,
-        outputs,
-        seeds,
-        wanted,
-        retain,
-        options.create_graph,
-    )?;
-    let mut result = Vec::with_capacity(inputs.len());
-    for (&place, x) in places.iter().zip(inputs) {
-        let dx = match found.iter().position(|(p, _)| *p == place) {
-            // The same input may be asked for twice.
-            Some(i) if places.iter().filter(|p| **p == place).count() == 1 => {
-                found.swap_remove(i).1
-            }
-            Some(i) => found[i].1.clone(),
-            None if options.allow_unused => Var::from(x.value().zeros_like()),
-            None => return Err(fail(TapeProblem::Unused)),
-        };
-        result.push(dx);
-    }
-    Ok(result)
-}
 
 impl<T: Float> Var<T> {
     /// The gradients of this value, which has one element, with respect to all leaves and parameters.
@@ -151,7 +12,8 @@ impl<T: Float> Var<T> {
     /// What operations kept for backward is freed on the way; a second pass is an error.
     ///
     /// # Errors
-    /// [`Error::Tape`] if the value depends on no leaf, has more than one element, or its graph was freed.
+    /// [`Error::Tape`] if the value depends on no leaf, has more than one element, or its graph was freed;
+    /// [`Error::Anomaly`] on a tape that [looks for it](Tape::watching).
     pub fn backward(&self) -> Result<Gradients<T>> {
         self.backward_from(unit_seed("backward", self)?, false)
     }
@@ -179,20 +41,20 @@ impl<T: Float> Var<T> {
             problem: TapeProblem::Untracked,
         };
         let tape = self.tape().filter(|_| self.is_tracked()).ok_or(untracked)?;
-        let found = run(op, tape, &[self], vec![seed], Wanted::Leaves, retain, false)?;
-        let leaves = found
-            .into_iter()
-            .map(|(place, dx)| (place, dx.into_value()))
-            .collect();
-        Ok(Gradients {
-            tape: tape.id(),
-            leaves,
-            params: tape.params(),
-        })
+        let pass = Pass {
+            op,
+            tape,
+            wanted: Wanted::Leaves,
+            retain,
+            create_graph: false,
+        };
+        let found = pass.run(&[self], vec![seed])?.into_iter();
+        let found = found.map(|(place, dx)| (place, dx.into_value())).collect();
+        Ok(Gradients::new(tape, found))
     }
 }
 
-fn unit_seed<T: Float>(op: &'static str, y: &Var<T>) -> Result<Var<T>> {
+pub(crate) fn unit_seed<T: Float>(op: &'static str, y: &Var<T>) -> Result<Var<T>> {
     if y.numel() != 1 {
         return Err(Error::Tape {
             op,
@@ -204,13 +66,17 @@ fn unit_seed<T: Float>(op: &'static str, y: &Var<T>) -> Result<Var<T>> {
 
 /// Which gradients a pass is to find.
 #[derive(Clone, Copy)]
-enum Wanted<'a> {
+pub(crate) enum Wanted<'a> {
+    /// Those of all leaves, and of values that keep theirs.
     Leaves,
+    /// Those of these nodes.
     Places(&'a [usize]),
 }
 
 /// Gradients that wait for their node's turn: a slot number for each node, and few slots in use at a time.
 struct Pending<T: Float> {
+    /// The lowest node.
+    first: usize,
     slot_of: Vec<u32>,
     slots: Vec<Option<Var<T>>>,
     free: Vec<u32>,
@@ -219,8 +85,17 @@ struct Pending<T: Float> {
 const NO_SLOT: u32 = u32::MAX;
 
 impl<T: Float> Pending<T> {
+    fn new(first: usize, top: usize) -> Self {
+        Pending {
+            first,
+            slot_of: vec![NO_SLOT; (top + 1).saturating_sub(first)],
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
     fn take(&mut self, node: usize) -> Option<Var<T>> {
-        let slot = std::mem::replace(&mut self.slot_of[node], NO_SLOT);
+        let slot = std::mem::replace(&mut self.slot_of[node - self.first], NO_SLOT);
         if slot == NO_SLOT {
             return None;
         }
@@ -230,14 +105,14 @@ impl<T: Float> Pending<T> {
 
     /// Adds `dx` to what waits for `node`: the one place where gradients accumulate.
     fn add(&mut self, node: usize, dx: Var<T>, create_graph: bool) -> Result<()> {
-        let slot = self.slot_of[node];
+        let slot = self.slot_of[node - self.first];
         if slot == NO_SLOT {
             let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
             if slot as usize == self.slots.len() {
                 self.slots.push(None);
             }
             self.slots[slot as usize] = Some(dx);
-            self.slot_of[node] = slot;
+            self.slot_of[node - self.first] = slot;
             return Ok(());
         }
         let waiting = &mut self.slots[slot as usize];
@@ -255,136 +130,175 @@ impl<T: Float> Pending<T> {
     }
 }
 
-/// The loop. Returns the wanted gradients with their places.
-fn run<T: Float>(
-    op: &'static str,
-    tape: &Tape<T>,
-    outputs: &[&Var<T>],
-    seeds: Vec<Var<T>>,
-    wanted: Wanted<'_>,
-    retain: bool,
-    create_graph: bool,
-) -> Result<Vec<(usize, Var<T>)>> {
-    let top = outputs.iter().filter_map(|y| y.node()).max();
-    let top = top.ok_or(Error::Tape {
-        op,
-        problem: TapeProblem::Untracked,
-    })?;
-    let mut pending = Pending {
-        slot_of: vec![NO_SLOT; top + 1],
-        slots: Vec::new(),
-        free: Vec::new(),
-    };
-    for (y, seed) in outputs.iter().zip(seeds) {
-        if !y.tape().is_some_and(|t| t.same(tape)) {
-            return Err(Error::Tape {
-                op,
-                problem: TapeProblem::Foreign,
-            });
+/// A backward pass.
+pub(crate) struct Pass<'a, T: Float> {
+    /// Its name, for messages.
+    pub(crate) op: &'static str,
+    pub(crate) tape: &'a Tape<T>,
+    pub(crate) wanted: Wanted<'a>,
+    pub(crate) retain: bool,
+    pub(crate) create_graph: bool,
+}
+
+impl<T: Float> Pass<'_, T> {
+    fn fail<R>(&self, problem: TapeProblem) -> Result<R> {
+        let op = self.op;
+        Err(Error::Tape { op, problem })
+    }
+
+    /// The wanted gradients with their places, the highest first.
+    pub(crate) fn run(
+        &self,
+        outputs: &[&Var<T>],
+        seeds: Vec<Var<T>>,
+    ) -> Result<Vec<(usize, Var<T>)>> {
+        if let Some(watcher) = self.tape.watcher() {
+            watcher.check()?;
+        }
+        let Some(top) = outputs.iter().filter_map(|y| y.node()).max() else {
+            return self.fail(TapeProblem::Untracked);
+        };
+        let first = match self.wanted {
+            Wanted::Leaves => 0,
+            Wanted::Places(places) => places.iter().copied().min().unwrap_or(top + 1),
+        };
+        let mut pending = Pending::new(first, top);
+        for (y, seed) in outputs.iter().zip(seeds) {
+            let seed = self.seed(y, seed)?;
+            // An output below all wanted nodes has no part in their gradients.
+            if let Some(node) = y.node().filter(|&node| node >= first) {
+                pending.add(node, seed, self.create_graph)?;
+            }
+        }
+        let leads = self.leads(first, top);
+        let wants = |node: usize| match &leads {
+            None => node != NO_NODE,
+            Some(leads) => node != NO_NODE && node >= first && leads[node - first],
+        };
+        let mut found = Vec::new();
+        for at in (first..=top).rev() {
+            let Some(mut dy) = pending.take(at) else {
+                continue;
+            };
+            if let Some(watcher) = self.tape.watcher() {
+                watcher.see_gradient(at, &dy)?;
+            }
+            let extras = !self.tape.extras().is_empty();
+            if extras {
+                dy = self.tape.hooked(at, dy, self.create_graph)?;
+            }
+            let is_leaf = self.tape.record().nodes[at].rule.is_leaf();
+            let is_wanted = match self.wanted {
+                Wanted::Leaves => is_leaf || (extras && self.tape.extras().keeps(at)),
+                Wanted::Places(places) => places.contains(&at),
+            };
+            if is_leaf {
+                if is_wanted {
+                    found.push((at, dy));
+                }
+                continue;
+            }
+            if is_wanted {
+                found.push((at, dy.clone()));
+            }
+            let Some((inputs, grads)) = self.step(at, dy, &wants)? else {
+                continue;
+            };
+            for (&input, dx) in inputs.iter().zip(grads.0) {
+                if let Some(dx) = dx.filter(|_| wants(input)) {
+                    let dx = self.fitted(input, dx)?;
+                    pending.add(input, dx, self.create_graph)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The seed of an output, on the tape where rules are to be recorded: they see it by their gradient.
+    fn seed(&self, y: &Var<T>, seed: Var<T>) -> Result<Var<T>> {
+        if !y.tape().is_some_and(|t| t.same(self.tape)) {
+            return self.fail(TapeProblem::Foreign);
         }
         if seed.shape() != y.shape() {
-            let expected = format!("the output has shape {:?}", y.shape());
             return Err(Error::Shape {
-                op,
+                op: self.op,
                 what: "the seed",
                 got: seed.shape().into(),
-                expected,
+                expected: format!("the output has shape {:?}", y.shape()),
             });
         }
-        // On the tape, rules see by the gradient that they are to be recorded.
-        let seed = match create_graph {
-            true if seed.tape().is_none() => tape.input(seed.into_value()),
-            true => seed,
-            false => seed.detach(),
-        };
-        if let Some(node) = y.node() {
-            pending.add(node, seed, create_graph)?;
+        match (self.create_graph, seed.tape()) {
+            (false, _) => Ok(seed.detach()),
+            (true, None) => Ok(self.tape.input(seed.into_value())),
+            (true, Some(tape)) if !tape.same(self.tape) => self.fail(TapeProblem::Foreign),
+            (true, Some(_)) => Ok(seed),
         }
     }
-    // Nodes that lead to a wanted one; all of them where every leaf is wanted.
-    let leads: Option<Vec<bool>> = match wanted {
-        Wanted::Leaves => None,
-        Wanted::Places(places) => {
-            let mut leads = vec![false; top + 1];
-            places
-                .iter()
-                .filter(|&&p| p <= top)
-                .for_each(|&p| leads[p] = true);
-            let first = places.iter().copied().min().unwrap_or(0);
-            let nodes = tape.nodes();
-            for i in first..=top {
-                leads[i] = leads[i] || nodes[i].inputs.iter().flatten().any(|&input| leads[input]);
+
+    /// Which of the nodes from `first` to `top` lead to a wanted one; `None` where all do.
+    fn leads(&self, first: usize, top: usize) -> Option<Vec<bool>> {
+        let Wanted::Places(places) = self.wanted else {
+            return None;
+        };
+        let mut leads = vec![false; (top + 1).saturating_sub(first)];
+        for &place in places.iter().filter(|&&p| p <= top) {
+            leads[place - first] = true;
+        }
+        let record = self.tape.record();
+        for at in first..=top {
+            let from = |i| i >= first && leads[i - first];
+            leads[at - first] = leads[at - first] || record.leads(at, from);
+        }
+        Some(leads)
+    }
+
+    /// Runs the rule of node `at`: its operands, and their gradients; `None` if none of these is wanted.
+    fn step(
+        &self,
+        at: usize,
+        dy: Var<T>,
+        wants: &impl Fn(usize) -> bool,
+    ) -> Result<Option<(Inputs, Grads<T>)>> {
+        let (shelf, index, inputs) = {
+            let record = self.tape.record();
+            let inputs = Inputs::from_slice(&record.nodes[at].inputs);
+            if !inputs.iter().any(|&i| wants(i)) {
+                return Ok(None);
             }
-            Some(leads)
-        }
-    };
-    let is_wanted = |node: usize, is_leaf: bool| match wanted {
-        Wanted::Leaves => is_leaf,
-        Wanted::Places(places) => places.contains(&node),
-    };
-    let mut found = Vec::new();
-    for at in (0..=top).rev() {
-        let Some(dy) = pending.take(at) else { continue };
-        // The rule is taken out while it runs, because a recorded pass writes to the tape.
-        let (rule, inputs) = {
-            let mut nodes = tape.nodes_mut();
-            let node = &mut nodes[at];
-            (node.op.take(), node.inputs.clone())
+            let (shelf, index) = record.rule(at);
+            (shelf, index, inputs)
         };
-        let is_leaf = inputs.is_empty();
-        if is_wanted(at, is_leaf) {
-            found.push((at, dy.clone()));
-        }
-        if is_leaf {
-            continue;
-        }
-        let Some(rule) = rule else {
-            return Err(Error::Tape {
-                op,
-                problem: TapeProblem::Released,
-            });
+        let needs = (inputs.iter().take(64).enumerate())
+            .fold(0, |mask, (i, &x)| mask | u64::from(wants(x)) << i);
+        let watcher = self.tape.watcher();
+        let in_rule = watcher.map(|w| w.enter_rule(at));
+        let Some(grads) = shelf.run(index, &dy, Needs(needs), self.retain) else {
+            return self.fail(TapeProblem::Released);
         };
-        let wants =
-            |input: &Option<usize>| input.is_some_and(|i| leads.as_ref().is_none_or(|l| l[i]));
-        let needs = inputs
-            .iter()
-            .take(64)
-            .enumerate()
-            .fold(0, |mask, (i, x)| mask | u64::from(wants(x)) << i);
-        let grads = if inputs.iter().any(wants) {
-            Some(rule.backward(&dy, Needs(needs)))
-        } else {
-            None
-        };
-        drop(dy);
-        if retain || matches!(grads, Some(Err(_))) {
-            tape.nodes_mut()[at].op = Some(rule);
-        }
-        let Some(grads) = grads.transpose()? else {
-            continue;
-        };
+        drop(in_rule);
+        let grads = grads?;
         if grads.0.len() != inputs.len() {
-            return Err(Error::Tape {
-                op,
-                problem: TapeProblem::GradCount,
-            });
+            return self.fail(TapeProblem::GradCount);
         }
-        for (input, dx) in inputs.iter().zip(grads.0) {
-            if let (Some(input), Some(dx)) = (*input, dx.filter(|_| wants(input))) {
-                let dx = {
-                    let nodes = tape.nodes();
-                    let shape = &nodes[input].shape;
-                    if dx.shape() == shape.as_slice() {
-                        dx
-                    } else {
-                        let shape = shape.clone();
-                        drop(nodes);
-                        dx.sum_to(&shape)?
-                    }
-                };
-                pending.add(input, dx, create_graph)?;
+        if let Some(watcher) = watcher {
+            for (i, dx) in grads.0.iter().enumerate() {
+                if let Some(dx) = dx.as_ref().filter(|_| wants(inputs[i])) {
+                    watcher.see_rule(at, i, dx, &dy)?;
+                }
             }
         }
+        Ok(Some((inputs, grads)))
     }
-    Ok(found)
+
+    /// `dx` in the shape of node `input`: what broadcasting spread is summed.
+    fn fitted(&self, input: usize, dx: Var<T>) -> Result<Var<T>> {
+        let record = self.tape.record();
+        let shape = &record.nodes[input].shape;
+        if dx.shape() == shape.as_slice() {
+            return Ok(dx);
+        }
+        let shape = shape.clone();
+        drop(record);
+        dx.sum_to(&shape)
+    }
 }

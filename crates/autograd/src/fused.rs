@@ -1,6 +1,6 @@
 //! Operations with a hand-written kernel for each direction, and their formula for everything beyond.
 
-use crate::backward::{GradOptions, grad};
+use crate::grad::{GradOptions, grad};
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
 use smallvec::SmallVec;
@@ -59,6 +59,7 @@ pub type FusedGrads<T> = SmallVec<[Option<Tensor<T>>; 2]>;
 ///
 /// # Errors
 /// What the forward kernel returns, and [`Error::Tape`](crate::Error::Tape) for inputs on different tapes.
+#[track_caller]
 pub fn fused<T: Float, F: Fused<T>>(op: F, inputs: &[&Var<T>]) -> Result<Var<T>> {
     let values: SmallVec<[&Tensor<T>; 4]> = inputs.iter().map(|x| x.value()).collect();
     let needs = (inputs.iter().take(64).enumerate())
@@ -96,29 +97,33 @@ impl<T: Float, F: Fused<T>> Op<T> for Node<T, F> {
         // further, and differentiated there.
         let inputs: Vec<Var<T>> = self.inputs.iter().map(|x| x.on(dy).alias()).collect();
         let y = self.op.definition(&inputs)?;
-        let wanted: Vec<&Var<T>> = (inputs.iter().enumerate())
-            .filter(|(i, x)| needs.get(*i) && x.is_tracked())
-            .map(|(_, x)| x)
-            .collect();
-        if !y.is_tracked() || wanted.is_empty() {
-            // The formula is constant in its inputs here, an empty batch for one.
-            return Ok(inputs
-                .iter()
-                .map(|x| Some(Var::from(x.value().zeros_like())))
-                .collect());
-        }
-        let options = GradOptions::new()
-            .create_graph(true)
-            .allow_unused(true)
-            .seed([dy.clone()]);
-        let mut found = grad(&[&y], &wanted, options)?.into_iter();
-        let found = inputs.iter().enumerate().map(|(i, x)| {
-            if needs.get(i) && x.is_tracked() {
-                found.next()
-            } else {
-                None
-            }
-        });
-        Ok(found.collect())
+        gradients_through(&inputs, &y, dy, needs, true)
     }
+}
+
+/// The gradients of `inputs`, as far as `needs` asks for them, of a function that gave `y` when it ran on them.
+pub(crate) fn gradients_through<T: Float>(
+    inputs: &[Var<T>],
+    y: &Var<T>,
+    dy: &Var<T>,
+    needs: Needs,
+    create_graph: bool,
+) -> Result<Grads<T>> {
+    let is_wanted = |i: usize| needs.get(i) && inputs[i].is_tracked();
+    let wanted: Vec<&Var<T>> = (0..inputs.len())
+        .filter(|&i| is_wanted(i))
+        .map(|i| &inputs[i])
+        .collect();
+    if !y.is_tracked() || wanted.is_empty() {
+        // The function is constant in its inputs here, as it is of an empty batch.
+        let zeros = inputs.iter().map(|x| Some(x.value().zeros_like().into()));
+        return Ok(zeros.collect());
+    }
+    let options = GradOptions::new()
+        .create_graph(create_graph)
+        .allow_unused(true)
+        .seed([dy.clone()]);
+    let mut found = grad(&[y], &wanted, options)?.into_iter();
+    let found = (0..inputs.len()).map(|i| if is_wanted(i) { found.next() } else { None });
+    Ok(found.collect())
 }

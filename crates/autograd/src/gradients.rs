@@ -1,22 +1,31 @@
 //! What a backward pass returns.
 
 use crate::param::Param;
+use crate::tape::{Places, Tape};
 use crate::var::Var;
-use std::collections::HashMap;
 use tensor_core::{Error, Float, Result, TapeProblem, Tensor};
 
-/// The gradients of a tape's leaves and parameters.
+/// The gradients of a tape's leaves and parameters, and of values that [keep theirs](Var::retain_grad).
+///
+/// They hold no part of the tape, and can be sent to another thread.
 #[derive(Debug)]
 pub struct Gradients<T: Float> {
-    pub(crate) tape: u64,
-    pub(crate) leaves: HashMap<usize, Tensor<T>>,
-    pub(crate) params: HashMap<u64, usize>,
+    tape: u64,
+    /// By place, the highest first.
+    found: Vec<(usize, Option<Tensor<T>>)>,
+    params: Places,
 }
 
 /// What a gradient can be asked for: a leaf, or a parameter.
 pub trait Leaf<T: Float> {
     /// Its place on the tape that `grads` came from.
     fn place(&self, grads: &Gradients<T>) -> Option<usize>;
+
+    /// Why `grads` hold no gradient of it.
+    fn missing(&self, grads: &Gradients<T>) -> TapeProblem {
+        let _ = grads;
+        TapeProblem::NoGradient
+    }
 }
 
 impl<T: Float> Leaf<T> for Var<T> {
@@ -24,6 +33,17 @@ impl<T: Float> Leaf<T> for Var<T> {
         self.tape()
             .filter(|t| t.id() == grads.tape)
             .and(self.node())
+    }
+
+    fn missing(&self, grads: &Gradients<T>) -> TapeProblem {
+        match (self.tape(), self.node()) {
+            (Some(tape), Some(_)) if tape.id() != grads.tape => TapeProblem::OtherTape,
+            (Some(tape), Some(node)) if !tape.record().nodes[node].rule.is_leaf() => {
+                TapeProblem::Intermediate
+            }
+            (Some(_), Some(_)) => TapeProblem::NoGradient,
+            _ => TapeProblem::Untracked,
+        }
     }
 }
 
@@ -34,41 +54,57 @@ impl<T: Float> Leaf<T> for Param<T> {
 }
 
 impl<T: Float> Gradients<T> {
+    pub(crate) fn new(tape: &Tape<T>, found: Vec<(usize, Tensor<T>)>) -> Self {
+        let some = |(place, dx)| (place, Some(dx));
+        Gradients {
+            tape: tape.id(),
+            found: found.into_iter().map(some).collect(),
+            params: tape.params(),
+        }
+    }
+
+    /// Where in the list the gradient of `of` is.
+    fn position(&self, of: &impl Leaf<T>) -> Option<usize> {
+        let place = of.place(self)?;
+        self.found.binary_search_by(|(at, _)| place.cmp(at)).ok()
+    }
+
     /// The gradient of a leaf or parameter.
     ///
     /// # Errors
-    /// [`Error::Tape`] if there is none: it is no leaf of this tape, or the result does not depend on it.
+    /// [`Error::Tape`] if there is none, saying why: the value lies on another tape or on none, is an intermediate
+    /// result, or the differentiated result does not depend on it.
     pub fn get(&self, of: &impl Leaf<T>) -> Result<&Tensor<T>> {
-        self.find(of).ok_or(Error::Tape {
+        self.find(of).ok_or_else(|| Error::Tape {
             op: "gradients",
-            problem: TapeProblem::NoGradient,
+            problem: of.missing(self),
         })
     }
 
     /// The gradient of a leaf or parameter, or `None` if there is none.
     pub fn find(&self, of: &impl Leaf<T>) -> Option<&Tensor<T>> {
-        self.leaves.get(&of.place(self)?)
+        self.found[self.position(of)?].1.as_ref()
     }
 
     /// As [`Gradients::find`], to be changed: clipped, for one.
     pub fn find_mut(&mut self, of: &impl Leaf<T>) -> Option<&mut Tensor<T>> {
-        let place = of.place(self)?;
-        self.leaves.get_mut(&place)
+        let position = self.position(of)?;
+        self.found[position].1.as_mut()
     }
 
     /// The gradient of a leaf or parameter, taken out, or `None` if there is none.
     pub fn take(&mut self, of: &impl Leaf<T>) -> Option<Tensor<T>> {
-        let place = of.place(self)?;
-        self.leaves.remove(&place)
+        let position = self.position(of)?;
+        self.found[position].1.take()
     }
 
-    /// The number of leaves that have a gradient.
+    /// The number of gradients.
     pub fn len(&self) -> usize {
-        self.leaves.len()
+        self.found.iter().filter(|(_, dx)| dx.is_some()).count()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.leaves.is_empty()
+        self.len() == 0
     }
 }

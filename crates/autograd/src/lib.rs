@@ -23,19 +23,28 @@
 
 mod backward;
 pub mod check;
+mod checkpoint;
+pub mod functional;
 pub mod fused;
+mod grad;
 mod gradients;
+mod hook;
 pub mod op;
 mod ops;
 mod param;
+mod rules;
 pub mod tape;
 pub mod var;
+mod watch;
 
-pub use backward::{GradOptions, grad};
+pub use grad::{GradOptions, grad};
 
 pub use check::{GradCheck, gradcheck, gradgradcheck};
+pub use checkpoint::{checkpoint, checkpoint_with};
+pub use functional::{hessian, hvp, jacobian, jvp, vjp};
 pub use fused::{Fused, fused};
 pub use gradients::{Gradients, Leaf};
+pub use hook::Hook;
 pub use op::{Grads, Needs, Op, Saved};
 pub use param::Param;
 pub use tape::Tape;
@@ -44,4 +53,6 @@ pub use tensor_core::{
     IntoIndex, IntoShape, NewAxis, Number, Operand, Result, TapeProblem, Tensor, Unique, i,
     keepdim,
 };
+pub use tensor_core::{Anomaly, Extent};
 pub use var::{IntoVar, Var};
+pub use watch::Watch;

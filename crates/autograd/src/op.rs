@@ -1,8 +1,9 @@
 //! The rule of an operation: what it keeps, and how a gradient passes back through it.
 
-use crate::tape::Tape;
+use crate::tape::{Inputs, NO_NODE, Tape};
 use crate::var::Var;
 use smallvec::SmallVec;
+use std::panic::Location;
 use tensor_core::{Error, Float, Result, TapeProblem, Tensor};
 
 /// A differentiable operation as it lies on the tape. Its fields are all that it keeps.
@@ -25,6 +26,7 @@ use tensor_core::{Error, Float, Result, TapeProblem, Tensor};
 ///     }
 /// }
 ///
+/// #[track_caller]
 /// fn xexp<T: Float>(x: &Var<T>) -> Result<Var<T>> {
 ///     let y = x.value() * x.value().exp();
 ///     Var::record(&[x], y, |_| XExp { x: x.save() })
@@ -125,69 +127,97 @@ impl<T: Float> Output<'_, T> {
     }
 }
 
+/// The tape that `inputs` lie on, or an error if there are two.
+fn common_tape<'a, T: Float>(inputs: &[&'a Var<T>]) -> Result<Option<&'a Tape<T>>, ()> {
+    let mut tapes = inputs.iter().filter_map(|x| x.tape());
+    let Some(tape) = tapes.next() else {
+        return Ok(None);
+    };
+    if tapes.all(|t| t.same(tape)) {
+        Ok(Some(tape))
+    } else {
+        Err(())
+    }
+}
+
 impl<T: Float> Var<T> {
     /// The result `value` of an operation on `inputs`. If one of them depends on a leaf, the operation that `op`
     /// makes is recorded; otherwise `op` is not called and the result is a constant.
     ///
+    /// Mark the function that calls it `#[track_caller]`, so that [anomalies](Tape::watching) name its caller.
+    ///
     /// # Errors
-    /// [`Error::Tape`] if the operands lie on different tapes.
+    /// [`Error::Tape`] if the operands lie on different tapes; [`Error::Anomaly`] on a tape that looks for it.
+    #[track_caller]
     pub fn record<O: Op<T>>(
         inputs: &[&Var<T>],
         value: Tensor<T>,
         op: impl FnOnce(&Output<'_, T>) -> O,
     ) -> Result<Var<T>> {
-        let mut tape: Option<&Tape<T>> = None;
-        for x in inputs {
-            match (tape, x.tape()) {
-                (Some(a), Some(b)) if !a.same(b) => {
-                    return Err(Error::Tape {
-                        op: "record",
-                        problem: TapeProblem::Foreign,
-                    });
-                }
-                (None, Some(b)) => tape = Some(b),
-                _ => {}
-            }
-        }
+        let Ok(tape) = common_tape(inputs) else {
+            // The operation says its name, and is not recorded.
+            let (value, node) = (&value, NO_NODE);
+            return Err(Error::Tape {
+                op: op(&Output { value, node }).name(),
+                problem: TapeProblem::Foreign,
+            });
+        };
         let Some(tape) = tape else {
             return Ok(Var::from(value));
         };
         if inputs.iter().all(|x| x.node().is_none()) {
             return Ok(Var::place(value, Some(tape.clone()), None));
         }
-        let node = tape.len();
-        let op = op(&Output {
-            value: &value,
-            node,
-        });
-        let at = tape.push(
-            Some(Box::new(op)),
-            inputs.iter().map(|x| x.node()).collect(),
-            value.shape(),
-        );
-        debug_assert_eq!(at, node);
-        Ok(Var::place(value, Some(tape.clone()), Some(node)))
+        let places = inputs.iter().map(|x| x.node().unwrap_or(NO_NODE)).collect();
+        let result = tape.append(value, places, inputs, op, Location::caller());
+        if let Some(watcher) = tape.watcher() {
+            watcher.check()?;
+        }
+        Ok(result)
     }
 
-    /// As [`Var::record`] for one operand, which cannot lie on two tapes.
+    /// As [`Var::record`] for one operand, which cannot lie on two tapes. An anomaly is left for the next operation
+    /// that can fail to tell.
+    #[track_caller]
     pub(crate) fn record1<O: Op<T>>(
         &self,
         value: Tensor<T>,
         op: impl FnOnce(&Output<'_, T>) -> O,
     ) -> Var<T> {
-        let (Some(tape), Some(input)) = (self.tape(), self.node()) else {
-            return Var::place(value, self.tape().cloned(), None);
+        let Some(tape) = self.tape() else {
+            return Var::from(value);
         };
-        let node = tape.len();
-        let op = op(&Output {
-            value: &value,
-            node,
-        });
-        tape.push(
-            Some(Box::new(op)),
-            SmallVec::from_slice(&[Some(input)]),
-            value.shape(),
-        );
-        Var::place(value, Some(tape.clone()), Some(node))
+        let Some(input) = self.node() else {
+            return Var::place(value, Some(tape.clone()), None);
+        };
+        let mut places = Inputs::new();
+        places.push(input);
+        tape.append(value, places, &[self], op, Location::caller())
+    }
+}
+
+impl<T: Float> Tape<T> {
+    /// Adds the operation that `op` makes.
+    fn append<O: Op<T>>(
+        &self,
+        value: Tensor<T>,
+        places: Inputs,
+        inputs: &[&Var<T>],
+        op: impl FnOnce(&Output<'_, T>) -> O,
+        call: &'static Location<'static>,
+    ) -> Var<T> {
+        let node = self.len();
+        let (op, name) = {
+            let value = &value;
+            let op = op(&Output { value, node });
+            let name = op.name();
+            (op, name)
+        };
+        let at = self.push(op, places, value.shape());
+        debug_assert_eq!(at, node);
+        if let Some(watcher) = self.watcher() {
+            watcher.see(name, call, inputs, &value, node);
+        }
+        Var::place(value, Some(self.clone()), Some(node))
     }
 }

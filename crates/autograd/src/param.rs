@@ -48,6 +48,7 @@ impl<T: Float> Param<T> {
     }
 
     /// The parameter beside `x`: a leaf of its tape, entered once, or a constant if `x` lies on none.
+    #[track_caller]
     pub fn on(&self, x: &Var<T>) -> Var<T> {
         match x.tape() {
             Some(tape) => tape.enter(self.id, &self.value),

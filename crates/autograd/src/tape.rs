@@ -1,36 +1,78 @@
 //! The record of what was computed.
 
+use crate::hook::Extras;
 use crate::op::Op;
+use crate::rules::{Place, Rules, Shelf};
 use crate::var::Var;
+use crate::watch::{Watch, Watcher};
 use smallvec::SmallVec;
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::panic::Location;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tensor_core::{Dims, Float, Tensor};
+use tensor_core::{Anomaly, Dims, Float, Tensor};
 
-/// One recorded operation; a leaf has no inputs.
-pub(crate) struct Node<T: Float> {
-    /// The rule; `None` for a leaf, and after a backward pass has freed it.
-    pub(crate) op: Option<Box<dyn Op<T>>>,
-    /// The nodes of the operands; `None` for an operand that depends on no leaf.
-    pub(crate) inputs: SmallVec<[Option<usize>; 2]>,
+/// The nodes of an operation's operands, [`NO_NODE`] for one that depends on no leaf.
+pub(crate) type Inputs = SmallVec<[usize; 2]>;
+
+pub(crate) const NO_NODE: usize = usize::MAX;
+
+/// One recorded operation, or a leaf.
+pub(crate) struct Node {
+    pub(crate) rule: Place,
+    pub(crate) inputs: Inputs,
     /// The shape of the result, to which its gradient is summed back after broadcasting.
     pub(crate) shape: Dims,
 }
 
+/// Nodes and their rules.
+pub(crate) struct Record<T: Float> {
+    pub(crate) nodes: Vec<Node>,
+    rules: Rules<T>,
+}
+
+impl<T: Float> Record<T> {
+    /// Whether `node` leads to one for which `wants` holds.
+    pub(crate) fn leads(&self, node: usize, wants: impl Fn(usize) -> bool) -> bool {
+        let mut inputs = self.nodes[node].inputs.iter();
+        inputs.any(|&i| i != NO_NODE && wants(i))
+    }
+
+    /// Where the rule of `node` lies, which is no leaf.
+    pub(crate) fn rule(&self, node: usize) -> (Rc<dyn Shelf<T>>, usize) {
+        self.rules.find(self.nodes[node].rule)
+    }
+}
+
+/// The places of parameters by their identities, shared with the gradients that were taken of them.
+pub(crate) type Places = Arc<HashMap<u64, usize>>;
+
 struct Inner<T: Float> {
     id: u64,
-    nodes: RefCell<Vec<Node<T>>>,
-    /// Where each parameter entered, by its id.
-    params: RefCell<HashMap<u64, usize>>,
+    record: RefCell<Record<T>>,
+    params: RefCell<Places>,
+    extras: RefCell<Extras<T>>,
+    watcher: Option<Box<Watcher>>,
+    scratch: Option<Scratch<T>>,
+}
+
+/// What makes a tape one for values alone: leaves and operations are not recorded, unless it watches them, and
+/// parameters are listed as they come.
+struct Scratch<T: Float> {
+    entered: RefCell<Vec<(u64, Tensor<T>)>>,
 }
 
 /// A cheap handle to the list of operations, in the order in which they ran.
 ///
 /// That list is the topological order: backward is one loop from the result's place down. Nothing recurses, so a
 /// chain of any length is differentiated, and dropped, on a small stack.
+///
+/// What operations keep for backward lives until a backward pass has used it (see [`Var::backward_retain`]), or the
+/// tape and all values on it are dropped. A rule that panics leaves the tape as it was: it may be differentiated
+/// again where no earlier pass has freed it.
 ///
 /// A tape belongs to one thread; tensors may cross threads, each thread records on a tape of its own.
 ///
@@ -61,18 +103,72 @@ impl<T: Float> Default for Tape<T> {
 impl<T: Float> Tape<T> {
     /// An empty tape.
     pub fn new() -> Self {
+        Self::make(None, None)
+    }
+
+    /// An empty tape that looks for the first NaN or infinity, and says which operation made it: PyTorch's
+    /// `detect_anomaly`, for one tape. The same as [`Tape::watching`] with [`Watch::NonFinite`].
+    ///
+    /// ```
+    /// use autograd::{Tape, Tensor};
+    /// let tape = Tape::with_anomaly();
+    /// let x = tape.leaf(Tensor::from([1.0f32, 1000.0]));
+    /// let e = x.exp().sum(..)?.backward().unwrap_err().to_string();
+    /// assert!(e.starts_with("exp, called at "), "{e}"); // with file and line of this call
+    /// assert!(e.contains("operand 0: shape [2], from 1 to 1000"), "{e}");
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    pub fn with_anomaly() -> Self {
+        Self::watching(Watch::NonFinite)
+    }
+
+    /// As [`Tape::with_anomaly`], saying what is looked for.
+    ///
+    /// Each result and each gradient is looked at once. The first bad one is an [`Error::Anomaly`](crate::Error::Anomaly)
+    /// from the operation that made it, if that takes several values, or else from the next such operation and from
+    /// `backward`; [`Tape::anomaly`] asks for it at any time. A tape made by [`Tape::new`] does none of this and pays
+    /// nothing.
+    pub fn watching(watch: Watch) -> Self {
+        Self::make(Some(watch), None)
+    }
+
+    /// A tape on which a function runs for its value, and for the parameters that it uses.
+    pub(crate) fn scratch(watch: Option<Watch>) -> Self {
+        let entered = RefCell::default();
+        Self::make(watch, Some(Scratch { entered }))
+    }
+
+    /// A tape that looks for what this one looks for.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        self.watcher().map(Watcher::watch)
+    }
+
+    fn make(watch: Option<Watch>, scratch: Option<Scratch<T>>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let record = RefCell::new(Record {
+            nodes: Vec::new(),
+            rules: Rules::default(),
+        });
         Tape(Rc::new(Inner {
             id,
-            nodes: RefCell::default(),
+            record,
             params: RefCell::default(),
+            extras: RefCell::default(),
+            watcher: watch.map(|watch| Box::new(Watcher::new(watch))),
+            scratch,
         }))
     }
 
+    /// The first NaN or infinity so far, on a tape that [looks for it](Tape::watching).
+    pub fn anomaly(&self) -> Option<Anomaly> {
+        self.watcher()?.first()
+    }
+
     /// A value to differentiate with respect to.
+    #[track_caller]
     pub fn leaf(&self, value: Tensor<T>) -> Var<T> {
-        let node = self.push(None, SmallVec::new(), value.shape());
+        let node = self.push_leaf("leaf", &value, Location::caller());
         Var::place(value, Some(self.clone()), Some(node))
     }
 
@@ -83,7 +179,7 @@ impl<T: Float> Tape<T> {
 
     /// The number of recorded operations and leaves.
     pub fn len(&self) -> usize {
-        self.0.nodes.borrow().len()
+        self.0.record.borrow().nodes.len()
     }
 
     /// Whether nothing is recorded.
@@ -100,41 +196,121 @@ impl<T: Float> Tape<T> {
         self.0.id
     }
 
-    pub(crate) fn nodes(&self) -> Ref<'_, Vec<Node<T>>> {
-        self.0.nodes.borrow()
+    pub(crate) fn record(&self) -> Ref<'_, Record<T>> {
+        self.0.record.borrow()
     }
 
-    pub(crate) fn nodes_mut(&self) -> RefMut<'_, Vec<Node<T>>> {
-        self.0.nodes.borrow_mut()
+    pub(crate) fn watcher(&self) -> Option<&Watcher> {
+        self.0.watcher.as_deref()
     }
 
-    pub(crate) fn push(
-        &self,
-        op: Option<Box<dyn Op<T>>>,
-        inputs: SmallVec<[Option<usize>; 2]>,
-        shape: &[usize],
-    ) -> usize {
-        let mut nodes = self.nodes_mut();
-        nodes.push(Node {
-            op,
+    pub(crate) fn extras(&self) -> Ref<'_, Extras<T>> {
+        self.0.extras.borrow()
+    }
+
+    pub(crate) fn extras_mut(&self) -> RefMut<'_, Extras<T>> {
+        self.0.extras.borrow_mut()
+    }
+
+    pub(crate) fn push<O: Op<T>>(&self, rule: O, inputs: Inputs, shape: &[usize]) -> usize {
+        let mut record = self.0.record.borrow_mut();
+        let rule = record.rules.push(rule);
+        record.nodes.push(Node {
+            rule,
             inputs,
             shape: shape.into(),
         });
-        nodes.len() - 1
+        record.nodes.len() - 1
+    }
+
+    fn push_leaf(
+        &self,
+        op: &'static str,
+        value: &Tensor<T>,
+        call: &'static Location<'static>,
+    ) -> usize {
+        let mut record = self.0.record.borrow_mut();
+        record.nodes.push(Node {
+            rule: Place::LEAF,
+            inputs: Inputs::new(),
+            shape: value.shape().into(),
+        });
+        let node = record.nodes.len() - 1;
+        if let Some(watcher) = self.watcher() {
+            watcher.see_leaf(op, call, value, node);
+        }
+        node
     }
 
     /// The leaf of the parameter `id`, made from `value` when it enters for the first time.
+    #[track_caller]
     pub(crate) fn enter(&self, id: u64, value: &Tensor<T>) -> Var<T> {
-        let known = self.0.params.borrow().get(&id).copied();
-        let node = known.unwrap_or_else(|| {
-            let node = self.push(None, SmallVec::new(), value.shape());
-            self.0.params.borrow_mut().insert(id, node);
-            node
-        });
-        Var::place(value.clone(), Some(self.clone()), Some(node))
+        self.enter_from(id, value, Location::caller())
     }
 
-    pub(crate) fn params(&self) -> HashMap<u64, usize> {
+    /// As [`Tape::enter`] by a call that was made there.
+    pub(crate) fn enter_from(
+        &self,
+        id: u64,
+        value: &Tensor<T>,
+        call: &'static Location<'static>,
+    ) -> Var<T> {
+        let known = self.0.params.borrow().get(&id).copied();
+        let node = known.unwrap_or_else(|| {
+            let node = match &self.0.scratch {
+                Some(scratch) => {
+                    scratch.entered.borrow_mut().push((id, value.clone()));
+                    match self.watcher() {
+                        Some(_) => self.push_leaf("parameter", value, call),
+                        None => NO_NODE,
+                    }
+                }
+                None => self.push_leaf("parameter", value, call),
+            };
+            Arc::make_mut(&mut self.0.params.borrow_mut()).insert(id, node);
+            node
+        });
+        let node = Some(node).filter(|&node| node != NO_NODE);
+        Var::place(value.clone(), Some(self.clone()), node)
+    }
+
+    /// The parameters that entered a scratch tape, in that order.
+    pub(crate) fn entered(&self) -> Vec<(u64, Tensor<T>)> {
+        let scratch = self.0.scratch.as_ref();
+        scratch.map_or_else(Vec::new, |s| s.entered.take())
+    }
+
+    pub(crate) fn params(&self) -> Places {
         self.0.params.borrow().clone()
+    }
+
+    /// Lets each parameter of `list` be found at another place, until what is returned is dropped.
+    pub(crate) fn redirect(&self, list: &[(u64, usize)]) -> Redirected<T> {
+        let mut params = self.0.params.borrow_mut();
+        let params = Arc::make_mut(&mut params);
+        let former = |&(id, place): &(u64, usize)| (id, params.insert(id, place));
+        Redirected {
+            tape: self.clone(),
+            former: list.iter().map(former).collect(),
+        }
+    }
+}
+
+/// Parameters that are found elsewhere for a while; see [`Tape::redirect`].
+pub(crate) struct Redirected<T: Float> {
+    tape: Tape<T>,
+    former: Vec<(u64, Option<usize>)>,
+}
+
+impl<T: Float> Drop for Redirected<T> {
+    fn drop(&mut self) {
+        let mut params = self.tape.0.params.borrow_mut();
+        let params = Arc::make_mut(&mut params);
+        for &(id, place) in &self.former {
+            match place {
+                Some(place) => params.insert(id, place),
+                None => params.remove(&id),
+            };
+        }
     }
 }

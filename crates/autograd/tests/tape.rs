@@ -1,9 +1,12 @@
 //! The tape: depth, width, accumulation, release, and every wrong use of it.
 
+use autograd::op::Output;
 use autograd::{
     Error, Float, GradOptions, Grads, Needs, Op, Param, Result, Tape, TapeProblem, Tensor, Var,
     grad,
 };
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use tensor_core::pool;
 
 fn problem(e: Error) -> TapeProblem {
@@ -159,7 +162,7 @@ fn two_tapes_do_not_mix() {
     let e = a.add(&b).unwrap_err();
     assert_eq!(
         e.to_string(),
-        "record: the operands lie on different tapes: make all leaves on one tape, or `detach` one operand"
+        "add: the operands lie on different tapes: make all leaves on one tape, or `detach` one operand"
     );
     assert_eq!(a.add(b.detach()).unwrap().item().unwrap(), 3.0);
     let (y, z) = (a.square(), b.square());
@@ -286,4 +289,264 @@ fn training_reaches_a_steady_state() {
         "{} buffers were fetched",
         pool::stats().fetched - before
     );
+}
+
+/// The identity, with a rule that counts itself as long as it lives, and may panic.
+struct Counted {
+    _alive: Rc<()>,
+    panics: Rc<Cell<bool>>,
+}
+impl<T: Float> Op<T> for Counted {
+    fn name(&self) -> &'static str {
+        "counted"
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        assert!(!self.panics.get(), "a rule that panics");
+        Ok(Grads::one(dy.clone()))
+    }
+}
+
+/// What rules hold, and the switch for them to panic.
+#[derive(Default)]
+struct Alive {
+    token: Rc<()>,
+    panics: Rc<Cell<bool>>,
+}
+
+impl Alive {
+    fn op(&self, x: &Var<f64>) -> Var<f64> {
+        Var::record(&[x], x.value().clone(), |_| Counted {
+            _alive: self.token.clone(),
+            panics: self.panics.clone(),
+        })
+        .unwrap()
+    }
+    fn chain(&self, x: &Var<f64>) -> Var<f64> {
+        (0..100).fold(x.clone(), |y, _| self.op(&y))
+    }
+    fn count(&self) -> usize {
+        Rc::strong_count(&self.token) - 1
+    }
+}
+
+#[test]
+fn rules_are_freed_as_they_are_passed() {
+    let (tape, alive) = (Tape::new(), Alive::default());
+    let x = tape.leaf(Tensor::scalar(1.0));
+    let y = alive.chain(&x);
+    let side = alive.op(&x);
+    assert_eq!(alive.count(), 101);
+    y.backward_retain().unwrap();
+    assert_eq!(alive.count(), 101);
+    // Halfway a hook looks at what is left.
+    let half = alive.op(&y);
+    let z = alive.chain(&half);
+    let seen = Rc::new(Cell::new(0));
+    let (tell, token) = (seen.clone(), Rc::downgrade(&alive.token));
+    let hook = half.hook(move |_| {
+        tell.set(token.strong_count() - 1);
+        Ok(None)
+    });
+    hook.map(drop).unwrap();
+    z.backward().unwrap();
+    assert_eq!(seen.get(), 102);
+    // What was not on the way is still there, and can be used.
+    assert_eq!(alive.count(), 1);
+    side.backward().unwrap();
+    assert_eq!(alive.count(), 0);
+    assert_eq!(problem(y.backward().unwrap_err()), TapeProblem::Released);
+}
+
+#[test]
+fn a_dropped_tape_frees_everything() {
+    let alive = Alive::default();
+    let y = alive.chain(&Tape::new().leaf(Tensor::scalar(1.0)));
+    assert_eq!(alive.count(), 100);
+    drop(y);
+    assert_eq!(alive.count(), 0);
+}
+
+#[test]
+fn the_gradient_of_an_intermediate_value_leaves_its_rule() {
+    let (tape, alive) = (Tape::new(), Alive::default());
+    let x = tape.leaf(Tensor::scalar(1.0));
+    let half = alive.chain(&x);
+    let y = alive.chain(&half);
+    let dy = grad(&[&y], &[&half], GradOptions::new()).unwrap();
+    assert_eq!((dy[0].item().unwrap(), alive.count()), (1.0, 100));
+    assert_eq!(item(half.backward().unwrap().get(&x)), 1.0);
+}
+
+fn item(x: Result<&Tensor<f64>>) -> f64 {
+    x.unwrap().item().unwrap()
+}
+
+fn panics<R>(f: impl FnOnce() -> R) -> Option<Box<dyn std::any::Any + Send>> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).err()
+}
+
+#[test]
+fn a_rule_that_panics_leaves_the_tape_as_it_was() {
+    let (tape, alive) = (Tape::new(), Alive::default());
+    let x = tape.leaf(Tensor::scalar(3.0));
+    let y = alive.chain(&x.square());
+    alive.panics.set(true);
+    for create_graph in [false, true] {
+        let options = GradOptions::new().create_graph(create_graph);
+        let words = panics(|| grad(&[&y], &[&x], options)).unwrap();
+        assert_eq!(words.downcast_ref(), Some(&"a rule that panics"));
+        assert_eq!(alive.count(), 100);
+    }
+    alive.panics.set(false);
+    assert_eq!(item(y.backward().unwrap().get(&x)), 6.0);
+    // So does an operation that panics while it is made.
+    let before = tape.len();
+    let make = |_: &Output<'_, f64>| -> Bad { panic!() };
+    assert!(panics(|| Var::record(&[&x], x.value().clone(), make)).is_some());
+    assert_eq!(tape.len(), before);
+    assert_eq!(item(x.square().backward().unwrap().get(&x)), 6.0);
+}
+
+#[test]
+fn gradients_that_are_not_there_say_why() {
+    let tape = Tape::new();
+    let x = tape.leaf(Tensor::from([1.0f64, 2.0]));
+    let y = x.square();
+    let late = tape.leaf(Tensor::scalar(1.0));
+    let grads = y.sum(..).unwrap().backward().unwrap();
+    let why = |v: &Var<f64>| problem(grads.get(v).unwrap_err());
+    assert_eq!(why(&y), TapeProblem::Intermediate);
+    assert_eq!(why(&late), TapeProblem::NoGradient);
+    assert_eq!(why(&Var::from(x.value())), TapeProblem::Untracked);
+    assert_eq!(why(&tape.input(x.value().clone())), TapeProblem::Untracked);
+    let foreign = Tape::new().leaf(Tensor::scalar(1.0));
+    assert_eq!(why(&foreign), TapeProblem::OtherTape);
+    let text = |v: &Var<f64>| grads.get(v).unwrap_err().to_string();
+    assert_eq!(
+        text(&foreign),
+        "gradients: the value lies on another tape than these gradients come from: ask those of its own tape's \
+         backward pass"
+    );
+    assert_eq!(
+        text(&y),
+        "gradients: the gradients of intermediate results are not kept: call `retain_grad` on the value before the \
+         backward pass, or use `grad(&[&y], &[&x], ..)`"
+    );
+    assert_eq!(
+        text(&late),
+        "gradients: no gradient for this value: the result that was differentiated does not depend on it"
+    );
+    let w = Param::new(Tensor::scalar(1.0));
+    assert_eq!(problem(grads.get(&w).unwrap_err()), TapeProblem::NoGradient);
+}
+
+#[test]
+fn kept_gradients_of_intermediate_values() {
+    let tape = Tape::new();
+    let x = tape.leaf(Tensor::from([1.0f64, 2.0]));
+    let y = x.square();
+    y.retain_grad().unwrap();
+    // Used twice: the gradient is the sum of both ways.
+    let loss = (&y * &y + &y).sum(..).unwrap();
+    let mut grads = loss.backward_retain().unwrap();
+    assert_eq!(grads.len(), 2);
+    assert_eq!(grads.get(&y).unwrap().to_vec(), [3.0, 9.0]);
+    assert_eq!(grads.get(&x).unwrap().to_vec(), [6.0, 36.0]);
+    assert_eq!(grads.take(&y).unwrap().to_vec(), [3.0, 9.0]);
+    assert!(grads.find(&y).is_none() && grads.len() == 1);
+    // The value that is differentiated may keep its own.
+    loss.retain_grad().unwrap();
+    assert_eq!(item(loss.backward().unwrap().get(&loss)), 1.0);
+    let constant = Var::from(x.value());
+    let e = constant.retain_grad().unwrap_err();
+    assert_eq!(problem(e), TapeProblem::Untracked);
+    let e = constant.hook(|_| Ok(None)).unwrap_err();
+    assert_eq!(problem(e), TapeProblem::Untracked);
+}
+
+type Seen = Rc<RefCell<Vec<Vec<f64>>>>;
+
+fn listen(seen: &Seen) -> impl Fn(&Var<f64>) -> Result<Option<Var<f64>>> + 'static {
+    let seen = seen.clone();
+    move |dy| {
+        seen.borrow_mut().push(dy.value().to_vec());
+        Ok(None)
+    }
+}
+
+#[test]
+fn hooks_see_whole_gradients_and_replace_them() {
+    let tape = Tape::new();
+    let x = tape.leaf(Tensor::from([1.0f64, 2.0]));
+    let y = x.square();
+    y.retain_grad().unwrap();
+    let loss = (&y * &y + &y).sum(..).unwrap();
+    let seen = Seen::default();
+    let first = y.hook(listen(&seen)).unwrap();
+    let scale = y.hook(|dy| Ok(Some(dy * 10.0))).unwrap();
+    let last = y.hook(listen(&seen)).unwrap();
+    let grads = loss.backward_retain().unwrap();
+    assert_eq!(*seen.borrow(), [[3.0, 9.0], [30.0, 90.0]]);
+    // Kept gradients, and those of `grad`, are what the hooks leave.
+    assert_eq!(grads.get(&y).unwrap().to_vec(), [30.0, 90.0]);
+    assert_eq!(grads.get(&x).unwrap().to_vec(), [60.0, 360.0]);
+    let retain = || GradOptions::new().retain_graph(true);
+    let dy = grad(&[&loss], &[&y], retain()).unwrap();
+    assert_eq!(dy[0].value().to_vec(), [30.0, 90.0]);
+    first.remove();
+    last.remove();
+    // On a leaf, and in a recorded pass: what the hook does is differentiated.
+    let square = x.hook(|dx| Ok(Some(dx.square()))).unwrap();
+    let dx = grad(&[&loss], &[&x], retain().create_graph(true)).unwrap();
+    assert_eq!(dx[0].value().to_vec(), [3600.0, 129600.0]);
+    square.remove();
+    scale.remove();
+    // dx is (10 (2y + 1) 2x)² = 400 x² (2x² + 1)², whose slope is 800 x (2x² + 1) (6x² + 1).
+    let slope = grad(&[&dx[0].sum(..).unwrap()], &[&x], retain()).unwrap();
+    assert_eq!(slope[0].value().to_vec(), [16800.0, 360000.0]);
+    // A hook may meet values of the tape, which does not make an ordinary pass record its rules.
+    let with = x.clone();
+    let meets = y.hook(move |dy| dy.mul(&with).map(Some)).unwrap();
+    let nodes = tape.len();
+    let grads = loss.backward_retain().unwrap();
+    assert_eq!(grads.get(&x).unwrap().to_vec(), [6.0, 72.0]);
+    assert_eq!(tape.len(), nodes + 1);
+    meets.remove();
+}
+
+#[test]
+fn hooks_that_fail() {
+    let x = Tape::new().leaf(Tensor::from([1.0f64, 2.0]));
+    let y = x.square();
+    let loss = y.sum(..).unwrap();
+    let wrong = y.hook(|dy| dy.sum(..).map(Some)).unwrap();
+    assert_eq!(
+        loss.backward_retain().unwrap_err().to_string(),
+        "hook: the gradient that it returned has shape [], but the value has shape [2]"
+    );
+    wrong.remove();
+    let fails = y.hook(|dy| dy.reshape([7]).map(Some)).unwrap();
+    let e = loss.backward_retain().unwrap_err();
+    assert!(e.to_string().starts_with("reshape:"), "{e}");
+    fails.remove();
+    assert_eq!(
+        loss.backward().unwrap().get(&x).unwrap().to_vec(),
+        [2.0, 4.0]
+    );
+}
+
+/// Gradients may leave the thread of their tape.
+#[test]
+fn gradients_can_be_sent() {
+    fn sendable<S: Send + Sync>(x: S) -> S {
+        x
+    }
+    let work = || {
+        let w = Param::new(Tensor::from([2.0f64]));
+        let x = Tape::new().input(Tensor::from([3.0]));
+        let grads = x.mul(w.on(&x)).unwrap().backward().unwrap();
+        (w, sendable(grads))
+    };
+    let (w, grads) = std::thread::spawn(work).join().unwrap();
+    assert_eq!(grads.get(&w).unwrap().to_vec(), [3.0]);
 }

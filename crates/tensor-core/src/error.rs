@@ -1,5 +1,6 @@
 //! The one error type of the workspace: every message names the operation, shows what was given, and says the mend.
 
+use crate::anomaly::Anomaly;
 use smallvec::SmallVec;
 
 /// A shape as it is stored in errors and layouts: up to four dimensions without an allocation.
@@ -177,6 +178,9 @@ pub enum Error {
         /// What is wrong, and the mend.
         problem: TapeProblem,
     },
+    /// A value that is not finite, on a tape that looks for it.
+    #[error("{0}")]
+    Anomaly(Box<Anomaly>),
     /// A file that cannot be read or written, or holds what it should not.
     #[error("{op}: {path}: {problem}")]
     File {
@@ -233,14 +237,27 @@ pub enum TapeProblem {
         "the operands lie on different tapes: make all leaves on one tape, or `detach` one operand"
     )]
     Foreign,
+    /// A value of the tape inside of a function that runs on another.
+    #[error(
+        "the function uses a value of a tape that is none of its inputs: pass it as an input, or `detach` it"
+    )]
+    Captured,
     /// A value that depends on no leaf.
     #[error("the value depends on no leaf of a tape: make the inputs with `tape.leaf`")]
     Untracked,
     /// A gradient asked of gradients that do not hold it.
-    #[error(
-        "no gradient for this value: it is no leaf of the tape, or the result does not depend on it"
-    )]
+    #[error("no gradient for this value: the result that was differentiated does not depend on it")]
     NoGradient,
+    /// A gradient asked for a value of another tape.
+    #[error(
+        "the value lies on another tape than these gradients come from: ask those of its own tape's backward pass"
+    )]
+    OtherTape,
+    /// A gradient asked for a value that is no leaf.
+    #[error(
+        "the gradients of intermediate results are not kept: call `retain_grad` on the value before the backward pass, or use `grad(&[&y], &[&x], ..)`"
+    )]
+    Intermediate,
     /// An input of `grad` that the outputs do not depend on.
     #[error(
         "the outputs do not depend on one of the inputs: leave it out, or allow it with `allow_unused`"

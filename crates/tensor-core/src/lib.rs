@@ -19,6 +19,7 @@
 
 mod activation;
 pub mod algebra;
+mod anomaly;
 mod arith;
 mod between;
 mod border;
@@ -53,6 +54,7 @@ pub mod tensor;
 pub mod tiles;
 mod view;
 
+pub use anomaly::{Anomaly, Extent};
 pub use border::Border;
 pub use display::Print;
 pub use element::{DType, Element, Float, Number};

@@ -19,9 +19,9 @@ pub enum Status {
 /// One element of the Jacobian that is not [`Status::Ok`].
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// Which input, and the element in it.
+    /// Which input, and the element in it; no element for a direction in which all of them move.
     pub input: (usize, Dims),
-    /// Which output, and the element in it; `None` for the combination by a drawn gradient.
+    /// Which output, and the element in it; `None` for a drawn combination of all.
     pub output: Option<(usize, Dims)>,
     /// The derivative by the backward rules.
     pub analytic: f64,
@@ -36,15 +36,36 @@ pub struct Finding {
 /// The outcome of a check.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// How many elements of the Jacobian were compared.
+    /// `gradcheck` or `gradgradcheck`.
+    pub name: &'static str,
+    /// How many inputs are the function's own; those behind them are the gradients that a second-order check begins
+    /// with.
+    pub inputs: usize,
+    /// Whether drawn directions were compared, and not every element.
+    pub projected: bool,
+    /// How many derivatives were compared.
     pub compared: usize,
     /// Those that did not agree.
     pub findings: Vec<Finding>,
     /// Whether two calls with the same inputs gave different results, which makes every comparison meaningless.
     pub nondeterministic: bool,
+    /// What the wrong ones have in common.
+    pub hints: Vec<String>,
 }
 
 impl Report {
+    pub(super) fn new(name: &'static str, inputs: usize, projected: bool) -> Self {
+        Report {
+            name,
+            inputs,
+            projected,
+            compared: 0,
+            findings: Vec::new(),
+            nondeterministic: false,
+            hints: Vec::new(),
+        }
+    }
+
     /// Whether no rule was found wrong. Kinks and ill-conditioned elements are no errors.
     pub fn is_ok(&self) -> bool {
         !self.nondeterministic && self.count(Status::Wrong) == 0
@@ -57,10 +78,9 @@ impl Report {
 
     /// How many elements came to `status`.
     pub fn count(&self, status: Status) -> usize {
+        let compared = |f: &&Finding| f.output.is_some() || self.projected;
         match status {
-            Status::Ok => {
-                self.compared - self.findings.iter().filter(|f| f.output.is_some()).count()
-            }
+            Status::Ok => self.compared - self.findings.iter().filter(compared).count(),
             _ => self.findings.iter().filter(|f| f.status == status).count(),
         }
     }
@@ -73,55 +93,109 @@ impl Report {
     pub fn assert_ok(&self) {
         assert!(self.is_ok(), "{self}");
     }
+
+    /// What a reader calls input `i`.
+    pub(super) fn input_name(&self, i: usize) -> String {
+        match i.checked_sub(self.inputs) {
+            None => format!("input {i}"),
+            Some(k) => format!("the gradient of output {k}"),
+        }
+    }
+
+    /// The cells of a finding's row in the table.
+    fn row(&self, f: &Finding) -> [String; 7] {
+        let input = match f.input.0.checked_sub(self.inputs) {
+            None => f.input.0.to_string(),
+            Some(k) => format!("dy{k}"),
+        };
+        let output = match &f.output {
+            Some((o, index)) => format!("{o}{:?}", &index[..]),
+            None => "drawn".into(),
+        };
+        let status = match f.status {
+            Status::Ok => "ok",
+            Status::Wrong => "wrong",
+            Status::Kink => "kink",
+            Status::IllConditioned => "ill-conditioned",
+        };
+        [
+            output,
+            format!("{input}{:?}", &f.input.1[..]),
+            format!("{:.9e}", f.analytic),
+            format!("{:.9e}", f.numeric),
+            format!("{:.1e}", (f.analytic - f.numeric).abs()),
+            format!("{:.1e}", f.error),
+            status.into(),
+        ]
+    }
 }
+
+/// Rows of the table that are shown.
+const SHOWN: usize = 20;
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         if self.nondeterministic {
             return write!(
                 f,
-                "gradcheck: the function gives different results for the same inputs: seed its generator"
+                "{}: the function gives different results for the same inputs: seed its generator",
+                self.name
             );
+        }
+        let what = match self.projected {
+            true => "projections",
+            false => "derivatives",
+        };
+        write!(f, "{}: {} {what} compared", self.name, self.compared)?;
+        if self.findings.is_empty() {
+            let rest = match self.compared {
+                0 => ", for there are no elements",
+                _ => ": all agree",
+            };
+            return write!(f, "{rest}");
         }
         let [wrong, kinks, unclear] =
             [Status::Wrong, Status::Kink, Status::IllConditioned].map(|s| self.count(s));
-        write!(f, "gradcheck: {} derivatives compared: ", self.compared)?;
-        if self.findings.is_empty() {
-            return write!(f, "all agree");
-        }
         writeln!(
             f,
-            "{wrong} wrong, {kinks} at kinks, {unclear} too ill-conditioned to tell"
+            ": {wrong} wrong, {kinks} at kinks, {unclear} too ill-conditioned to tell"
         )?;
-        writeln!(
-            f,
-            "  {:<16}{:<16}{:>16}{:>16}{:>10}  status",
-            "output", "input", "analytic", "numeric", "± error"
-        )?;
-        let place = |p: &(usize, Dims)| format!("{}{:?}", p.0, &p.1[..]);
         // The wrong ones first: they are what the reader came for.
-        let mut rows: Vec<&Finding> = self.findings.iter().collect();
-        rows.sort_by_key(|row| row.status != Status::Wrong);
-        for row in rows.iter().take(20) {
-            let output = row.output.as_ref().map_or("drawn gradient".into(), place);
-            let status = match row.status {
-                Status::Ok => "ok",
-                Status::Wrong => "wrong",
-                Status::Kink => "kink",
-                Status::IllConditioned => "ill-conditioned",
-            };
-            writeln!(
-                f,
-                "  {:<16}{:<16}{:>16.9e}{:>16.9e}{:>10.1e}  {status}",
-                output,
-                place(&row.input),
-                row.analytic,
-                row.numeric,
-                row.error
-            )?;
+        let mut findings: Vec<&Finding> = self.findings.iter().collect();
+        findings.sort_by_key(|f| f.status != Status::Wrong);
+        let head = [
+            "output",
+            "input",
+            "by rule",
+            "by differences",
+            "off by",
+            "± error",
+            "status",
+        ];
+        let mut table = vec![head.map(String::from)];
+        table.extend(findings.iter().take(SHOWN).map(|f| self.row(f)));
+        let mut widths = [0; 7];
+        for row in &table {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
         }
-        if rows.len() > 20 {
-            writeln!(f, "  … and {} more", rows.len() - 20)?;
+        for row in &table {
+            let mut line = String::new();
+            for (k, (cell, width)) in row.iter().zip(widths).enumerate() {
+                // Words to the left, numbers to the right.
+                line += &match k {
+                    0 | 1 | 6 => format!("  {cell:<width$}"),
+                    _ => format!("  {cell:>width$}"),
+                };
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        if findings.len() > SHOWN {
+            writeln!(f, "  … and {} more", findings.len() - SHOWN)?;
+        }
+        for hint in &self.hints {
+            writeln!(f, "hint: {hint}")?;
         }
         Ok(())
     }

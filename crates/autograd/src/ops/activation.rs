@@ -22,7 +22,7 @@ macro_rules! activation {
             }
         )*
         impl<T: Float> Var<T> {
-            $($(#[$doc])* pub fn $name(&self, $($p: T),*) -> Var<T> {
+            $($(#[$doc])* #[track_caller] pub fn $name(&self, $($p: T),*) -> Var<T> {
                 self.record1(self.value().$name($($p),*), |_| $op { x: self.save(), $($p),* })
             })*
         }

@@ -5,24 +5,31 @@ use tensor_core::algebra::{self, Algebra};
 use tensor_core::{Float, IntoShape, Result, einsum};
 
 impl<T: Float> Algebra for Var<T> {
+    #[track_caller]
     fn sizes(&self) -> &[usize] {
         self.shape()
     }
+    #[track_caller]
     fn reordered(&self, order: &[usize]) -> Result<Self> {
         self.permute(order)
     }
+    #[track_caller]
     fn reshaped(&self, shape: &[usize]) -> Result<Self> {
         self.reshape(shape)
     }
+    #[track_caller]
     fn summed(&self, dims: &[usize]) -> Result<Self> {
         self.sum(dims)
     }
+    #[track_caller]
     fn diagonal_of(&self, dim1: usize, dim2: usize) -> Result<Self> {
         self.diagonal(0, dim1 as isize, dim2 as isize)
     }
+    #[track_caller]
     fn matrix_product(&self, other: &Self) -> Result<Self> {
         self.matmul(other)
     }
+    #[track_caller]
     fn product(&self, other: &Self) -> Result<Self> {
         self.mul(other)
     }
@@ -34,6 +41,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Tensor::tensordot`](crate::Tensor::tensordot).
+    #[track_caller]
     pub fn tensordot(
         &self,
         other: &Var<T>,
@@ -48,6 +56,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if these sizes differ.
+    #[track_caller]
     pub fn inner(&self, other: &Var<T>) -> Result<Var<T>> {
         algebra::inner(self, other)
     }
@@ -56,6 +65,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Size`](crate::Error::Size) if the result is too large.
+    #[track_caller]
     pub fn kron(&self, other: &Var<T>) -> Result<Var<T>> {
         algebra::kron(self, other)
     }
@@ -73,6 +83,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) for an equation that cannot be read,
     /// [`Error::Shape`](crate::Error::Shape) for operands that it does not fit.
+    #[track_caller]
     pub fn einsum(equation: &str, operands: &[&Var<T>]) -> Result<Var<T>> {
         einsum::einsum(equation, operands.iter().map(|&x| x.clone()).collect())
     }

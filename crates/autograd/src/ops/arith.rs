@@ -55,6 +55,7 @@ scalar_left!(f64, i32: Add add, Sub sub, Mul mul, Div div);
 
 impl<T: Float> Neg for &Var<T> {
     type Output = Var<T>;
+    #[track_caller]
     fn neg(self) -> Var<T> {
         Var::neg(self)
     }
@@ -62,6 +63,7 @@ impl<T: Float> Neg for &Var<T> {
 
 impl<T: Float> Neg for Var<T> {
     type Output = Var<T>;
+    #[track_caller]
     fn neg(self) -> Var<T> {
         Var::neg(&self)
     }

@@ -73,6 +73,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn lerp(&self, end: impl IntoVar<T>, weight: impl IntoVar<T>) -> Result<Var<T>> {
         let (end, weight) = (end.var("lerp")?, weight.var("lerp")?);
         let y = self.value().lerp(end.value(), weight.value())?;
@@ -87,6 +88,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn addcmul(&self, a: &Var<T>, b: &Var<T>, value: T) -> Result<Var<T>> {
         self.add(a.mul(b)?.mul(value)?)
     }
@@ -95,6 +97,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn addcdiv(&self, a: &Var<T>, b: &Var<T>, value: T) -> Result<Var<T>> {
         self.add(a.div(b)?.mul(value)?)
     }
@@ -104,6 +107,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn clamp_with<'a>(
         &self,
         min: impl Into<Option<&'a Var<T>>>,

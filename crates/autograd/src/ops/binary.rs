@@ -66,6 +66,7 @@ macro_rules! binary {
                 /// # Errors
                 /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast,
                 /// [`Error::Tape`](crate::Error::Tape) for operands on different tapes.
+                #[track_caller]
                 pub fn $name(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
                     let b = other.var(stringify!($name))?;
                     let y = self.value().$name(b.value())?;
@@ -225,6 +226,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn div_floor(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
         let b = other.var("div_floor")?;
         let y = self.value().div_floor(b.value())?;
@@ -235,6 +237,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn div_trunc(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
         let b = other.var("div_trunc")?;
         let y = self.value().div_trunc(b.value())?;
@@ -246,6 +249,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast,
     /// [`Error::Tape`](crate::Error::Tape) for operands on different tapes.
+    #[track_caller]
     pub fn add(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
         if let Some(c) = other.number() {
             return Ok(self.record1(self.value().add(c)?, |_| Pass("add")));
@@ -260,6 +264,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn sub(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
         if let Some(c) = other.number() {
             return Ok(self.record1(self.value().sub(c)?, |_| Pass("sub")));
@@ -274,6 +279,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn mul(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
         if let Some(c) = other.number() {
             return Ok(self.record1(self.value().mul(c)?, |_| Scale("mul", c)));
@@ -291,6 +297,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn div(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
         let b = other.var("div")?;
         Var::record(&[self, &b], self.value().div(b.value())?, |_| Div {
@@ -303,6 +310,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::add`].
+    #[track_caller]
     pub fn pow(&self, exponent: impl IntoVar<T>) -> Result<Var<T>> {
         if let Some(exponent) = exponent.number() {
             return Ok(self.record1(self.value().pow(exponent)?, |_| PowScalar {
@@ -320,6 +328,7 @@ impl<T: Float> Var<T> {
     }
 
     /// A whole power.
+    #[track_caller]
     pub(crate) fn powi(&self, n: i32) -> Var<T> {
         let exponent = T::of(f64::from(n));
         let y = self.value().pow(exponent).unwrap_or_else(|e| panic!("{e}"));

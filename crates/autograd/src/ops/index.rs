@@ -92,6 +92,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) or [`Error::Index`](crate::Error::Index) for an index that does not fit.
+    #[track_caller]
     pub fn gather(&self, dim: isize, index: &Tensor<i64>) -> Result<Var<T>> {
         let y = self.value().gather(dim, index)?;
         Ok(self.record1(y, |_| Gather {
@@ -105,6 +106,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) or [`Error::Index`](crate::Error::Index) for an index that does not fit.
+    #[track_caller]
     pub fn scatter_add(&self, dim: isize, index: &Tensor<i64>, src: &Var<T>) -> Result<Var<T>> {
         let y = self.value().scatter_add(dim, index, src.value())?;
         Var::record(&[self, src], y, |_| ScatterAdd {
@@ -118,6 +120,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) or [`Error::Index`](crate::Error::Index) for an index that does not fit.
+    #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Tensor<i64>) -> Result<Var<T>> {
         let y = self.value().index_select(dim, index)?;
         let d = self.value().dim_index("index_select", dim)?;
@@ -135,6 +138,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if they differ in another dimension.
+    #[track_caller]
     pub fn cat(parts: &[&Var<T>], dim: isize) -> Result<Var<T>> {
         let values: Vec<&Tensor<T>> = parts.iter().map(|x| x.value()).collect();
         let y = Tensor::cat(&values, dim)?;
@@ -146,6 +150,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if shapes differ.
+    #[track_caller]
     pub fn stack(parts: &[&Var<T>], dim: isize) -> Result<Var<T>> {
         // For the checks, and their messages.
         Tensor::stack(&parts.iter().map(|x| x.value()).collect::<Vec<_>>(), dim)?;
@@ -161,6 +166,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
+    #[track_caller]
     pub fn where_(&self, mask: &Tensor<bool>, other: impl IntoVar<T>) -> Result<Var<T>> {
         let other = other.var("where")?;
         let y = mask.where_(self.value(), other.value())?;
@@ -171,6 +177,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
+    #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor<bool>, value: T) -> Result<Var<T>> {
         self.where_(&mask.logical_not(), Var::from(Tensor::scalar(value)))
     }
@@ -179,6 +186,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) or [`Error::Index`](crate::Error::Index) for an index that does not fit.
+    #[track_caller]
     pub fn pick(&self, dim: isize, index: &Tensor<i64>) -> Result<Var<T>> {
         if self.ndim() == 1 && index.ndim() == 0 {
             return self.gather(dim, &index.reshape([1])?)?.reshape(());
@@ -187,6 +195,7 @@ impl<T: Float> Var<T> {
     }
 
     /// Zeros in the shape of this value, a constant.
+    #[track_caller]
     pub fn zeros_like(&self) -> Var<T> {
         self.value().zeros_like().into()
     }
@@ -195,6 +204,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Size`](crate::Error::Size) for a shape that cannot be.
+    #[track_caller]
     pub fn full(shape: impl IntoShape, value: T) -> Result<Var<T>> {
         Tensor::full(shape, value).map(Var::from)
     }

@@ -137,6 +137,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for matrices that are not square.
+    #[track_caller]
     pub fn det(&self) -> Result<Var<T>> {
         Ok(self.record1(self.value().det()?, |out| Det {
             a: self.save(),
@@ -149,6 +150,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for matrices that are not square.
+    #[track_caller]
     pub fn slogdet(&self) -> Result<(Tensor<T>, Var<T>)> {
         let (sign, log) = self.value().slogdet()?;
         Ok((sign, self.record1(log, |_| LogDet { a: self.save() })))
@@ -159,6 +161,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for matrices that are not square, [`Error::Value`](crate::Error::Value) for
     /// a singular one.
+    #[track_caller]
     pub fn inverse(&self) -> Result<Var<T>> {
         let y = self.value().inverse()?;
         Ok(self.record1(y, |out| Inverse { y: out.save() }))
@@ -169,6 +172,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for matrices that are not square, [`Error::Value`](crate::Error::Value) for
     /// one that is not positive definite.
+    #[track_caller]
     pub fn cholesky(&self) -> Result<Var<T>> {
         let l = self.value().cholesky()?;
         Ok(self.record1(l, |out| Cholesky { l: out.save() }))
@@ -178,6 +182,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Tensor::solve`].
+    #[track_caller]
     pub fn solve(&self, b: &Var<T>) -> Result<Var<T>> {
         self.system("solve", b, None)
     }
@@ -186,10 +191,12 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Tensor::solve_triangular`].
+    #[track_caller]
     pub fn solve_triangular(&self, b: &Var<T>, upper: bool, unitriangular: bool) -> Result<Var<T>> {
         self.system("solve_triangular", b, Some((upper, unitriangular)))
     }
 
+    #[track_caller]
     fn system(
         &self,
         op: &'static str,

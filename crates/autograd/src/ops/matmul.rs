@@ -41,6 +41,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if the inner sizes differ, [`Error::Broadcast`](crate::Error::Broadcast)
     /// if batches do not broadcast.
+    #[track_caller]
     pub fn matmul(&self, other: &Var<T>) -> Result<Var<T>> {
         let y = self.value().matmul(other.value())?;
         if self.ndim() >= 2 && other.ndim() >= 2 {

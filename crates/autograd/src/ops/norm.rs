@@ -51,6 +51,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) over no element if `p` is infinite or negative;
     /// [`Error::Dim`](crate::Error::Dim), [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn norm(&self, p: f64, axes: impl Into<Axes>) -> Result<Var<T>> {
         let axes = axes.into();
         let (y, span) = (
@@ -70,6 +71,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn nansum(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let numbers = self.value().isnan().logical_not();
         self.keep_where(&numbers).sum(axes)

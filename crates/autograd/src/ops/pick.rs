@@ -62,6 +62,7 @@ impl<T: Float> Var<T> {
     /// ```
     /// # Errors
     /// As [`Tensor::index`].
+    #[track_caller]
     pub fn index(&self, index: impl IntoIndex) -> Result<Var<T>> {
         let items: Items = index.items().into();
         let picks = |item: &IndexItem| matches!(item, IndexItem::Places(_) | IndexItem::Mask(_));
@@ -80,6 +81,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Tensor::index_put`].
+    #[track_caller]
     pub fn index_put(
         &self,
         index: impl IntoIndex,
@@ -105,11 +107,13 @@ impl<T: Float> Var<T> {
     /// ```
     /// # Errors
     /// As [`Tensor::slice_assign`].
+    #[track_caller]
     pub fn slice_assign(&self, index: impl IntoIndex, values: impl IntoVar<T>) -> Result<Var<T>> {
         let items: Items = index.items().into();
         self.put("slice_assign", &items, &values.var("slice_assign")?, false)
     }
 
+    #[track_caller]
     fn put(
         &self,
         name: &'static str,

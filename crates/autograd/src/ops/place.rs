@@ -36,6 +36,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) or [`Error::Index`](crate::Error::Index) for an index that does not fit.
+    #[track_caller]
     pub fn scatter(&self, dim: isize, index: &Tensor<i64>, src: &Var<T>) -> Result<Var<T>> {
         let y = self.value().scatter(dim, index, src.value())?;
         Var::record(&[self, src], y, |_| Scatter {
@@ -50,6 +51,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) or [`Error::Index`](crate::Error::Index) for an index that does not fit.
+    #[track_caller]
     pub fn index_add(&self, dim: isize, index: &Tensor<i64>, src: &Var<T>) -> Result<Var<T>> {
         let index = self
             .value()
@@ -61,6 +63,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
+    #[track_caller]
     pub fn masked_select(&self, mask: &Tensor<bool>) -> Result<Var<T>> {
         // A comparison of both broadcasts, and says where they cannot.
         let places = self.value().zip(mask, |_: T, keep: bool| keep)?;
@@ -74,6 +77,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape), [`Error::Broadcast`](crate::Error::Broadcast) or
     /// [`Error::Index`](crate::Error::Index) for an index that does not fit.
+    #[track_caller]
     pub fn take_along_dim(&self, index: &Tensor<i64>, dim: isize) -> Result<Var<T>> {
         let (shape, index_shape) = self.value().along_shapes(index, dim)?;
         self.broadcast_to(&shape)?
@@ -85,6 +89,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if there are fewer than two dimensions.
+    #[track_caller]
     pub fn tril(&self, offset: isize) -> Result<Var<T>> {
         Ok(self.keep_where(&self.value().triangle_mask("tril", offset, true)?))
     }
@@ -94,6 +99,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if there are fewer than two dimensions.
+    #[track_caller]
     pub fn triu(&self, offset: isize) -> Result<Var<T>> {
         Ok(self.keep_where(&self.value().triangle_mask("triu", offset, false)?))
     }

@@ -13,6 +13,7 @@ macro_rules! product {
                 /// # Errors
                 /// [`Error::Shape`](crate::Error::Shape) for operands of another number of dimensions, or sizes that do
                 /// not agree.
+                #[track_caller]
                 pub fn $name(&self, other: &Var<T>) -> Result<Var<T>> {
                     check_product(stringify!($name), self.shape(), other.shape())?;
                     self.matmul(other)
@@ -37,6 +38,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for operands that are no vectors.
+    #[track_caller]
     pub fn outer(&self, other: &Var<T>) -> Result<Var<T>> {
         check_product("outer", self.shape(), other.shape())?;
         self.unsqueeze(1)?.mul(other)
@@ -48,6 +50,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for operands that do not agree,
     /// [`Error::Broadcast`](crate::Error::Broadcast) if `c` does not broadcast to their product.
+    #[track_caller]
     pub fn addmm(&self, a: &Var<T>, b: &Var<T>, beta: T, alpha: T) -> Result<Var<T>> {
         self.add_product("addmm", (a, b), beta, alpha)
     }
@@ -56,6 +59,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::addmm`].
+    #[track_caller]
     pub fn addmv(&self, a: &Var<T>, b: &Var<T>, beta: T, alpha: T) -> Result<Var<T>> {
         self.add_product("addmv", (a, b), beta, alpha)
     }
@@ -64,10 +68,12 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Var::addmm`].
+    #[track_caller]
     pub fn baddbmm(&self, a: &Var<T>, b: &Var<T>, beta: T, alpha: T) -> Result<Var<T>> {
         self.add_product("baddbmm", (a, b), beta, alpha)
     }
 
+    #[track_caller]
     fn add_product(
         &self,
         op: &'static str,

@@ -200,6 +200,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn sum(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let axes = axes.into();
         let (y, span) = (
@@ -213,6 +214,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn mean(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let axes = axes.into();
         let (y, span) = (
@@ -226,6 +228,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn prod(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let axes = axes.into();
         let (y, span) = (
@@ -245,6 +248,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) over no element; [`Error::Dim`](crate::Error::Dim),
     /// [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn max(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let axes = axes.into();
         self.extreme("max", self.value().max(&axes)?, axes)
@@ -255,11 +259,13 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) over no element; [`Error::Dim`](crate::Error::Dim),
     /// [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn min(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let axes = axes.into();
         self.extreme("min", self.value().min(&axes)?, axes)
     }
 
+    #[track_caller]
     pub(super) fn extreme(&self, name: &'static str, y: Tensor<T>, axes: Axes) -> Result<Var<T>> {
         let span = Span::new(name, &axes, self.shape())?;
         Ok(self.record1(y, |out| Extreme {
@@ -275,6 +281,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) for a dimension of size 0, [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn max_dim(&self, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
         self.picked(dim, self.value().argmax(dim)?)
     }
@@ -283,10 +290,12 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) for a dimension of size 0, [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn min_dim(&self, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
         self.picked(dim, self.value().argmin(dim)?)
     }
 
+    #[track_caller]
     pub(super) fn picked(&self, dim: isize, index: Tensor<i64>) -> Result<(Var<T>, Tensor<i64>)> {
         if self.ndim() == 0 {
             return Ok((self.clone(), index));
@@ -301,6 +310,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn var(&self, axes: impl Into<Axes>, correction: usize) -> Result<Var<T>> {
         let axes = axes.into();
         let (y, span) = (
@@ -320,6 +330,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn std(&self, axes: impl Into<Axes>, correction: usize) -> Result<Var<T>> {
         let axes = axes.into();
         let (y, span) = (
@@ -340,6 +351,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn logsumexp(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let axes = axes.into();
         let (y, span) = (

@@ -91,6 +91,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn cumsum(&self, dim: isize) -> Result<Var<T>> {
         Ok(self.record1(self.value().cumsum(dim)?, |_| CumSum(dim)))
     }
@@ -99,6 +100,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn cumprod(&self, dim: isize) -> Result<Var<T>> {
         Ok(self.record1(self.value().cumprod(dim)?, |out| CumProd {
             dim,
@@ -111,6 +113,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn logcumsumexp(&self, dim: isize) -> Result<Var<T>> {
         let y = self.value().logcumsumexp(dim)?;
         Ok(self.record1(y, |out| LogCumSumExp {
@@ -124,6 +127,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn cummax(&self, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
         let (_, index) = self.value().cummax(dim)?;
         Ok((self.gather(dim, &index)?, index))
@@ -133,6 +137,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn cummin(&self, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
         let (_, index) = self.value().cummin(dim)?;
         Ok((self.gather(dim, &index)?, index))

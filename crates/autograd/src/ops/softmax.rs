@@ -58,6 +58,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn softmax(&self, dim: isize) -> Result<Var<T>> {
         Ok(self.record1(self.value().softmax(dim)?, |out| Softmax {
             dim,
@@ -70,6 +71,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn log_softmax(&self, dim: isize) -> Result<Var<T>> {
         Ok(self.record1(self.value().log_softmax(dim)?, |out| Softmax {
             dim,

@@ -8,6 +8,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn sort(&self, dim: isize, descending: bool) -> Result<(Var<T>, Tensor<i64>)> {
         let (_, index) = self.value().sort(dim, descending)?;
         Ok((self.gather(dim, &index)?, index))
@@ -18,6 +19,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) if there are fewer than `k`, [`Error::Dim`](crate::Error::Dim) for a
     /// dimension that is not there.
+    #[track_caller]
     pub fn topk(&self, k: usize, dim: isize, largest: bool) -> Result<(Var<T>, Tensor<i64>)> {
         let (_, index) = self.value().topk(k, dim, largest)?;
         Ok((self.gather(dim, &index)?, index))
@@ -28,6 +30,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) if `k` is 0 or there are fewer elements,
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn kthvalue(&self, k: usize, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
         let (_, index) = self.value().kthvalue(k, dim)?;
         self.picked(dim, index)
@@ -37,6 +40,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) for a dimension of size 0, [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn median_dim(&self, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
         let (_, index) = self.value().median_dim(dim)?;
         self.picked(dim, index)
@@ -46,6 +50,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) for a dimension of size 0, [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn mode(&self, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
         let (_, index) = self.value().mode(dim)?;
         self.picked(dim, index)
@@ -55,6 +60,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// None: the result is that of a method that may fail for other dimensions.
+    #[track_caller]
     pub fn median(&self) -> Result<Var<T>> {
         self.extreme("median", self.value().median(), (..).into())
     }
@@ -63,6 +69,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Tensor::quantile`].
+    #[track_caller]
     pub fn quantile(
         &self,
         q: f64,

@@ -55,6 +55,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for a scalar, [`Error::Dim`](crate::Error::Dim),
     /// [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn diag_embed(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Var<T>> {
         let y = self.value().diag_embed(offset, dim1, dim2)?;
         let dims = [dim1, dim2];
@@ -65,6 +66,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for any other number of dimensions.
+    #[track_caller]
     pub fn diag(&self, offset: isize) -> Result<Var<T>> {
         match self.ndim() {
             1 => self.diag_embed(offset, 0, 1),
@@ -78,6 +80,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) if the lists differ in length, [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn roll(&self, shifts: impl IntoShape, dims: impl IntoShape) -> Result<Var<T>> {
         let (shifts, dims) = (shifts.sizes(), dims.sizes());
         let y = self.value().roll(&shifts[..], &dims[..])?;
@@ -89,6 +92,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) if the widths are no pairs, more than the dimensions take, or cut off
     /// more than there is.
+    #[track_caller]
     pub fn pad(&self, pad: impl IntoShape, value: T) -> Result<Var<T>> {
         let widths = pad.sizes();
         let y = self.value().pad(&widths[..], value)?;
@@ -100,6 +104,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) if the widths are no pairs, more than the dimensions take, or wider than
     /// the border can be.
+    #[track_caller]
     pub fn pad_with(&self, pad: impl IntoShape, border: Border) -> Result<Var<T>> {
         let mut out = self.clone();
         for (dim, index) in self.value().border_places(pad, border)? {
@@ -113,6 +118,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) if there are fewer repeats than dimensions,
     /// [`Error::NegativeSize`](crate::Error::NegativeSize) for a negative one.
+    #[track_caller]
     pub fn repeat(&self, repeats: impl IntoShape) -> Result<Var<T>> {
         let (split, wide, joined) = self.value().repeat_shapes(repeats)?;
         self.reshape(&split)?.broadcast_to(&wide)?.reshape(&joined)
@@ -122,6 +128,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::NegativeSize`](crate::Error::NegativeSize) for a negative number of copies.
+    #[track_caller]
     pub fn tile(&self, dims: impl IntoShape) -> Result<Var<T>> {
         self.repeat(&tile_repeats(self.ndim(), dims)[..])
     }
@@ -130,6 +137,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn repeat_interleave(&self, repeats: usize, dim: isize) -> Result<Var<T>> {
         let y = self.value().repeat_interleave(repeats, dim)?;
         let d = self.value().dim_index("repeat_interleave", dim)?;
@@ -143,6 +151,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Numel`](crate::Error::Numel) if the sizes do not fill the dimension, [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn unflatten(&self, dim: isize, sizes: impl IntoShape) -> Result<Var<T>> {
         self.reshape(self.value().unflatten(dim, sizes)?.shape())
     }
@@ -151,6 +160,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) for a size of 0, [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn split(&self, size: usize, dim: isize) -> Result<Vec<Var<T>>> {
         self.pieces(dim, self.value().split(size, dim)?)
     }
@@ -160,6 +170,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) if the sizes do not add up to the dimension,
     /// [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn split_sizes(&self, sizes: &[usize], dim: isize) -> Result<Vec<Var<T>>> {
         self.pieces(dim, self.value().split_sizes(sizes, dim)?)
     }
@@ -168,11 +179,13 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) for no chunk, [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn chunk(&self, chunks: usize, dim: isize) -> Result<Vec<Var<T>>> {
         self.pieces(dim, self.value().chunk(chunks, dim)?)
     }
 
     /// The ranges of `dim` that are as long as the pieces.
+    #[track_caller]
     fn pieces(&self, dim: isize, pieces: Vec<Tensor<T>>) -> Result<Vec<Var<T>>> {
         let mut start = 0;
         let piece = |x: Tensor<T>| {
@@ -188,6 +201,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there, [`Error::Shape`](crate::Error::Shape) for a
     /// scalar.
+    #[track_caller]
     pub fn unbind(&self, dim: isize) -> Result<Vec<Var<T>>> {
         let n = self.value().size(dim)? as isize;
         (0..n).map(|i| self.select(dim, i)).collect()
@@ -198,6 +212,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) for a window larger than the dimension or a step of 0,
     /// [`Error::Dim`](crate::Error::Dim).
+    #[track_caller]
     pub fn unfold(&self, dim: isize, size: usize, step: usize) -> Result<Var<T>> {
         self.part("unfold", Rc::new(move |x| x.unfold(dim, size, step)))
     }

@@ -25,7 +25,7 @@ macro_rules! unary {
             }
         )*
         impl<T: Float> Var<T> {
-            $($(#[$doc])* pub fn $name(&self) -> Var<T> {
+            $($(#[$doc])* #[track_caller] pub fn $name(&self) -> Var<T> {
                 self.record1(self.value().$name(), |_out| $op { $keep: unary!(@save $keep self _out) })
             })*
         }
@@ -151,42 +151,50 @@ impl<T: Float> Op<T> for Alias {
 
 impl<T: Float> Var<T> {
     /// `-x`
+    #[track_caller]
     pub fn neg(&self) -> Var<T> {
         self.record1(self.value().neg(), |_| Neg)
     }
 
     /// -1, 0 or 1 by the sign of `x`; its gradient is zero.
+    #[track_caller]
     pub fn sign(&self) -> Var<T> {
         self.record1(self.value().sign(), |_| Step("sign"))
     }
 
     /// The largest integer that is not above `x`; its gradient is zero.
+    #[track_caller]
     pub fn floor(&self) -> Var<T> {
         self.record1(self.value().floor(), |_| Step("floor"))
     }
 
     /// The smallest integer that is not below `x`; its gradient is zero.
+    #[track_caller]
     pub fn ceil(&self) -> Var<T> {
         self.record1(self.value().ceil(), |_| Step("ceil"))
     }
 
     /// `x` without its fraction; its gradient is zero.
+    #[track_caller]
     pub fn trunc(&self) -> Var<T> {
         self.record1(self.value().trunc(), |_| Step("trunc"))
     }
 
     /// The nearest integer, and of two the even one; its gradient is zero.
+    #[track_caller]
     pub fn round(&self) -> Var<T> {
         self.record1(self.value().round(), |_| Step("round"))
     }
 
     /// The nearest number with `decimals` digits behind the point; its gradient is zero. See [`Tensor::round_to`].
+    #[track_caller]
     pub fn round_to(&self, decimals: i32) -> Var<T> {
         self.record1(self.value().round_to(decimals), |_| Step("round_to"))
     }
 
     /// Elements below `min` become `min`, those above `max` become `max`. The gradient passes between the bounds and
     /// not at them, as in PyTorch.
+    #[track_caller]
     pub fn clamp(&self, min: impl Into<Option<T>>, max: impl Into<Option<T>>) -> Var<T> {
         let (min, max) = (min.into(), max.into());
         let inside =
@@ -197,6 +205,7 @@ impl<T: Float> Var<T> {
     }
 
     /// The elements where `mask`, of this shape, is true; zero elsewhere, also where the element is not finite.
+    #[track_caller]
     pub fn keep_where(&self, mask: &Tensor<bool>) -> Var<T> {
         let kept = mask.where_(self.value(), T::ZERO);
         // The mask has the operand's shape: callers make it from a value of that shape.
@@ -205,11 +214,13 @@ impl<T: Float> Var<T> {
     }
 
     /// The same value at a place of its own on the tape, for gradients that are to stop there.
+    #[track_caller]
     pub fn alias(&self) -> Var<T> {
         self.record1(self.value().clone(), |_| Alias)
     }
 
     /// `ln |Γ(x)|`
+    #[track_caller]
     pub fn lgamma(&self) -> Var<T> {
         self.record1(self.value().lgamma(), |_| Lgamma { x: self.save() })
     }
@@ -243,11 +254,13 @@ impl<T: Float> Op<T> for Polygamma<T> {
 
 impl<T: Float> Var<T> {
     /// `Γ'(x) / Γ(x)`
+    #[track_caller]
     pub fn digamma(&self) -> Var<T> {
         self.polygamma(0)
     }
 
     /// The derivative of order `n + 1` of `ln Γ(x)`: digamma for 0, trigamma for 1.
+    #[track_caller]
     pub fn polygamma(&self, n: u32) -> Var<T> {
         let value = if n == 0 {
             self.value().digamma()

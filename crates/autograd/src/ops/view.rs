@@ -78,6 +78,7 @@ impl<T: Float> Op<T> for Unview<T> {
 }
 
 impl<T: Float> Var<T> {
+    #[track_caller]
     pub(super) fn part(&self, name: &'static str, view: ViewFn<T>) -> Result<Var<T>> {
         let y = view(self.value())?;
         Ok(self.record1(y, |_| Part {
@@ -87,6 +88,7 @@ impl<T: Float> Var<T> {
         }))
     }
 
+    #[track_caller]
     fn reshaped(&self, y: Tensor<T>) -> Var<T> {
         self.record1(y, |_| Reshape {
             from: self.shape().into(),
@@ -97,6 +99,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Numel`](crate::Error::Numel) if the shape asks for another number of elements.
+    #[track_caller]
     pub fn reshape(&self, shape: impl IntoShape) -> Result<Var<T>> {
         Ok(self.reshaped(self.value().reshape(shape)?))
     }
@@ -105,6 +108,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn flatten(&self, start: isize, end: isize) -> Result<Var<T>> {
         Ok(self.reshaped(self.value().flatten(start, end)?))
     }
@@ -113,11 +117,13 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn squeeze(&self, dim: isize) -> Result<Var<T>> {
         Ok(self.reshaped(self.value().squeeze(dim)?))
     }
 
     /// Drops all dimensions of size 1.
+    #[track_caller]
     pub fn squeeze_all(&self) -> Var<T> {
         self.reshaped(self.value().squeeze_all())
     }
@@ -126,6 +132,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a place outside the new shape.
+    #[track_caller]
     pub fn unsqueeze(&self, dim: isize) -> Result<Var<T>> {
         Ok(self.reshaped(self.value().unsqueeze(dim)?))
     }
@@ -134,6 +141,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if `dims` does not name each dimension once.
+    #[track_caller]
     pub fn permute(&self, dims: impl IntoShape) -> Result<Var<T>> {
         let order = dims.sizes();
         let y = self.value().permute(&order[..])?;
@@ -149,6 +157,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Var<T>> {
         let y = self.value().transpose(dim0, dim1)?;
         let mut back: SmallVec<[i64; 4]> = (0..self.ndim() as i64).collect();
@@ -162,6 +171,7 @@ impl<T: Float> Var<T> {
     }
 
     /// A matrix transposed: the last two dimensions swapped; vectors and scalars stay as they are.
+    #[track_caller]
     pub fn t(&self) -> Var<T> {
         let mut back: SmallVec<[i64; 4]> = (0..self.ndim() as i64).collect();
         if let n @ 2.. = self.ndim() {
@@ -174,6 +184,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// As [`Tensor::movedim`].
+    #[track_caller]
     pub fn movedim(&self, source: impl IntoShape, destination: impl IntoShape) -> Result<Var<T>> {
         self.permute(&self.value().moved_order(&source, &destination)?[..])
     }
@@ -182,6 +193,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn swapdims(&self, dim0: isize, dim1: isize) -> Result<Var<T>> {
         self.transpose(dim0, dim1)
     }
@@ -190,6 +202,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Broadcast`](crate::Error::Broadcast) if a size is neither 1 nor the one asked for.
+    #[track_caller]
     pub fn broadcast_to(&self, shape: impl IntoShape) -> Result<Var<T>> {
         Ok(self.record1(self.value().broadcast_to(shape)?, |_| Expand))
     }
@@ -198,6 +211,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Broadcast`](crate::Error::Broadcast) if a size is neither 1 nor the one asked for.
+    #[track_caller]
     pub fn expand(&self, shape: impl IntoShape) -> Result<Var<T>> {
         Ok(self.record1(self.value().expand(shape)?, |_| Expand))
     }
@@ -206,6 +220,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Index`](crate::Error::Index) if the range reaches outside.
+    #[track_caller]
     pub fn narrow(&self, dim: isize, start: isize, len: usize) -> Result<Var<T>> {
         self.part("narrow", Rc::new(move |x| x.narrow(dim, start, len)))
     }
@@ -214,6 +229,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Index`](crate::Error::Index) outside the dimension.
+    #[track_caller]
     pub fn select(&self, dim: isize, index: isize) -> Result<Var<T>> {
         self.part("select", Rc::new(move |x| x.select(dim, index)))
     }
@@ -223,6 +239,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Option`](crate::Error::Option) for a step of 0, [`Error::Dim`](crate::Error::Dim) for a dimension that
     /// is not there.
+    #[track_caller]
     pub fn slice(&self, dim: isize, range: impl RangeBounds<isize>, step: isize) -> Result<Var<T>> {
         let range = (range.start_bound().cloned(), range.end_bound().cloned());
         self.part("slice", Rc::new(move |x| x.slice(dim, range, step)))
@@ -232,6 +249,7 @@ impl<T: Float> Var<T> {
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
     pub fn flip(&self, dims: impl IntoShape) -> Result<Var<T>> {
         let dims = dims.sizes();
         self.part("flip", Rc::new(move |x| x.flip(&dims[..])))
@@ -242,11 +260,13 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if there are fewer than two dimensions, [`Error::Dim`](crate::Error::Dim),
     /// [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
     pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Var<T>> {
         self.part("diagonal", Rc::new(move |x| x.diagonal(offset, dim1, dim2)))
     }
 
     /// This gradient summed back to the shape of a value that was broadcast.
+    #[track_caller]
     pub(crate) fn sum_to(&self, shape: &[usize]) -> Result<Var<T>> {
         let extra = self.ndim().saturating_sub(shape.len());
         let dims: SmallVec<[i64; 4]> = (0..self.ndim())

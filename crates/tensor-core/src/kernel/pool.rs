@@ -18,6 +18,7 @@ static LIMIT: AtomicUsize = AtomicUsize::new(2 << 30);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static FETCHED: AtomicUsize = AtomicUsize::new(0);
 static REUSED: AtomicUsize = AtomicUsize::new(0);
+static LIVE: AtomicUsize = AtomicUsize::new(0);
 
 /// What the pool has done since the program began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct PoolStats {
     pub fetched: usize,
     /// Large buffers that were used again.
     pub reused: usize,
+    /// Large buffers that tensors hold now, those made of a `Vec` included.
+    pub live: usize,
 }
 
 /// Counts of the pool, over all element types.
@@ -36,6 +39,7 @@ pub fn stats() -> PoolStats {
         held_bytes: HELD.load(Ordering::Relaxed),
         fetched: FETCHED.load(Ordering::Relaxed),
         reused: REUSED.load(Ordering::Relaxed),
+        live: LIVE.load(Ordering::Relaxed),
     }
 }
 
@@ -139,7 +143,7 @@ impl<T: Element> Buffer<T> {
         let len = size_class(n);
         if let Some(data) = T::pool().take(len) {
             REUSED.fetch_add(1, Ordering::Relaxed);
-            return Ok(Buffer::Many(Shelved { data }));
+            return Ok(Buffer::Many(Shelved::new(data)));
         }
         Self::fresh(op, shape, len)
     }
@@ -155,7 +159,7 @@ impl<T: Element> Buffer<T> {
             Some(mut data) => {
                 REUSED.fetch_add(1, Ordering::Relaxed);
                 data.fill(T::ZERO);
-                Ok(Buffer::Many(Shelved { data }))
+                Ok(Buffer::Many(Shelved::new(data)))
             }
             None => Self::fresh(op, shape, len),
         }
@@ -167,7 +171,7 @@ impl<T: Element> Buffer<T> {
             return Buffer::One([T::ZERO]);
         }
         let data = vec![T::ZERO; n];
-        Buffer::Many(Shelved { data })
+        Buffer::Many(Shelved::new(data))
     }
 
     fn fresh(op: &'static str, shape: &[usize], len: usize) -> Result<Self> {
@@ -177,13 +181,13 @@ impl<T: Element> Buffer<T> {
             .map_err(|_| Error::size(op, shape))?;
         FETCHED.fetch_add(1, Ordering::Relaxed);
         let data = vec![T::ZERO; len];
-        Ok(Buffer::Many(Shelved { data }))
+        Ok(Buffer::Many(Shelved::new(data)))
     }
 
     pub(crate) fn from_vec(data: Vec<T>) -> Self {
         match data[..] {
             [x] => Buffer::One([x]),
-            _ => Buffer::Many(Shelved { data }),
+            _ => Buffer::Many(Shelved::new(data)),
         }
     }
 
@@ -203,6 +207,13 @@ impl<T: Element> Buffer<T> {
 }
 
 impl<T: Element> Shelved<T> {
+    fn new(data: Vec<T>) -> Self {
+        if size_of_val(&data[..]) >= SMALL {
+            LIVE.fetch_add(1, Ordering::Relaxed);
+        }
+        Shelved { data }
+    }
+
     pub(crate) fn as_slice(&self) -> &[T] {
         &self.data
     }
@@ -215,10 +226,11 @@ impl<T: Element> Shelved<T> {
 impl<T: Element> Drop for Shelved<T> {
     fn drop(&mut self) {
         let data = std::mem::take(&mut self.data);
-        if size_of_val(&data[..]) >= SMALL
-            && data.len() == size_class(data.len())
-            && data.capacity() == data.len()
-        {
+        if size_of_val(&data[..]) < SMALL {
+            return;
+        }
+        LIVE.fetch_sub(1, Ordering::Relaxed);
+        if data.len() == size_class(data.len()) && data.capacity() == data.len() {
             T::pool().give(data);
         }
     }
