@@ -99,6 +99,16 @@ fn gaussian(x: &Var<f32>, t: &Var<f32>) -> Result<Var<f32>> {
     squares.add(&log_var)?.mul(0.5)?.mean(..)
 }
 
+/// What was learned about the range of the points.
+struct Band {
+    /// What it is, and what its range and its middle are called.
+    names: [&'static str; 3],
+    /// Lower end, middle and upper end.
+    lines: [Tensor<f32>; 3],
+    /// The share of fresh points within.
+    within: f64,
+}
+
 fn main() -> ExitCode {
     exit(run(&Options::parse()))
 }
@@ -157,7 +167,11 @@ fn run(options: &Options) -> Outcome {
             100.0 * within,
             100.0 * SHARE
         );
-        drawn.push((names, on_grid, within));
+        drawn.push(Band {
+            names,
+            lines: on_grid,
+            within,
+        });
     }
     let picture = out.join("fits.png");
     draw_fits(&picture, &train, &grid, &wave, &lines, &drawn)?;
@@ -205,7 +219,7 @@ fn draw_fits(
     grid: &Tensor<f32>,
     wave: &Tensor<f32>,
     lines: &[(&str, Tensor<f32>)],
-    bands: &[([&str; 3], [Tensor<f32>; 3], f64)],
+    bands: &[Band],
 ) -> Outcome {
     let x: Vec<f64> = grid.to_vec().into_iter().map(f64::from).collect();
     let curve = |y: &Tensor<f32>| -> Vec<(f64, f64)> {
@@ -234,18 +248,20 @@ fn draw_fits(
         .zip(lines)
         .map(|(i, (name, y))| Series::line(*name, i, curve(y)));
     let mut charts = vec![chart("one number for each place".into(), fits.collect())];
-    for (i, ([name, range, center], [low, middle, high], within)) in (4..).zip(bands) {
+    for (i, band) in (4..).zip(bands) {
+        let [name, range, center] = band.names;
+        let [low, middle, high] = &band.lines;
         let ends = curve(low).into_iter().zip(curve(high));
-        let band = ends.map(|((x, low), (_, high))| (x, low, high)).collect();
+        let points = ends.map(|((x, low), (_, high))| (x, low, high)).collect();
         let series = vec![
-            Series::band(*range, i, band),
-            Series::line(*center, i, curve(middle)),
+            Series::band(range, i, points),
+            Series::line(center, i, curve(middle)),
         ];
-        let share = 100.0 * within;
-        charts.push(chart(
-            format!("{name}: {share:.0} % of fresh points in the band"),
-            series,
-        ));
+        let title = format!(
+            "{name}: {:.0} % of fresh points in the band",
+            100.0 * band.within
+        );
+        charts.push(chart(title, series));
     }
     draw::charts(
         picture,
