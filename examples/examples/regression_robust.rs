@@ -10,7 +10,6 @@ use examples::cli::Common;
 use examples::draw::{Chart, Series};
 use examples::interrupt::Interrupt;
 use examples::progress::Progress;
-use examples::schedule::Cosine;
 use examples::{Outcome, draw, exit};
 use nn::metrics::mean_absolute_error;
 use nn::prelude::*;
@@ -193,14 +192,13 @@ fn fit(
     let mut model = Sequential::mlp(&[1, 48, 48, outputs], Tanh, &mut rng)?;
     let epochs = options.epochs.unwrap_or(options.common.pick(150, 10)) as usize;
     let mut progress = Progress::of(name, epochs);
-    let mut slower = Cosine::new(epochs);
     let metric = |y: &Tensor<f32>, t: &Tensor<f32>| {
         mean_absolute_error(&y.select(1, (outputs / 3) as isize)?, t)
     };
     Trainer::with_metric(epochs, "absolute error", metric)
         .batch_size(64)
         .callback(&mut progress)
-        .callback(&mut slower)
+        .schedule(Every::Epoch, CosineAnnealingLr::new(epochs as u64))
         .callback(interrupt)
         .fit(
             &mut model,

@@ -5,7 +5,7 @@
 //! ```
 
 use clap::{Parser, ValueEnum};
-use examples::cli::{Common, OptimizerName};
+use examples::cli::{Common, OptimizerName, ScheduleName};
 use examples::interrupt::Interrupt;
 use examples::progress::Progress;
 use examples::{Outcome, digest, draw, exit};
@@ -33,6 +33,8 @@ Examples:
   train_digits                                 about 98 % of the unseen digits, in seconds
   train_digits --optimizer sgd --lr 0.05       gradient descent with momentum
   train_digits --loss label-smoothed           a loss that discourages certainty
+  train_digits --schedule one-cycle --epochs 15
+                                               a learning rate that rises and falls
   train_digits --patience 5                    stop when it gets no better
   train_digits --data my.csv                   pictures of your own
   train_digits --images train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz --epochs 5
@@ -45,6 +47,9 @@ struct Options {
     /// How the gradients change the parameters
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
+    /// What becomes of the learning rate
+    #[arg(long, value_enum, default_value_t = ScheduleName::Constant)]
+    schedule: ScheduleName,
     /// Passes over the training part [default: 40]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
@@ -222,6 +227,9 @@ fn fit(
         None => (train.clone(), test.clone()),
     };
     let mut optimizer = options.optimizer.build(options.lr);
+    let batches = parts.0.len().div_ceil(options.batch_size.max(1));
+    let (every, schedule) = options.schedule.build(epochs, batches, optimizer.lr());
+    trainer = trainer.schedule(every, schedule);
     let loss = |logits: &Var<f32>, y: &Tensor<i64>| options.loss.of(logits, y);
     let trained = trainer.fit(model, &mut *optimizer, loss, (&parts.0, &parts.1), rng)?;
     drop(progress);

@@ -5,8 +5,8 @@
 pub mod cli;
 pub mod draw;
 pub mod interrupt;
+pub mod logistic;
 pub mod progress;
-pub mod schedule;
 pub mod steps;
 
 use nn::prelude::*;

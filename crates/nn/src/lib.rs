@@ -59,7 +59,7 @@ pub mod prelude {
     pub use crate::metrics::{ConfusionMatrix, accuracy};
     pub use crate::optim::schedule::*;
     pub use crate::optim::*;
-    pub use crate::trainer::{Trainer, predict};
+    pub use crate::trainer::{Every, Trainer, predict};
     pub use crate::{Buffer, Count, Draws, Mode, Module, Part, PartMut, Parts, State, load, save};
     pub use losses::prelude::*;
 }

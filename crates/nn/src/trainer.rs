@@ -26,6 +26,7 @@ use crate::history::{Epoch, History};
 use crate::metrics;
 use crate::module::Module;
 use crate::optim::Optimizer;
+use crate::optim::schedule::{Schedule, Scheduler};
 use crate::state::State;
 use losses::autograd::Tape;
 use losses::{Error, Result, Tensor, Var};
@@ -53,7 +54,7 @@ pub struct Batch {
     pub loss: f64,
 }
 
-/// What is called while training runs: a progress bar, a learning rate schedule, a condition to stop.
+/// What is called while training runs: a progress bar, a learning rate of one's own, a condition to stop.
 ///
 /// ```
 /// use nn::prelude::*;
@@ -128,7 +129,17 @@ pub struct Trainer<'a, Y: Target = i64> {
     drop_rest: bool,
     patience: Option<usize>,
     metric: (String, Metric<'a, Y>),
+    schedule: Option<(Box<dyn Schedule>, Every)>,
     callbacks: Vec<&'a mut dyn Callback>,
+}
+
+/// What a schedule counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    /// Steps of training.
+    Batch,
+    /// Passes over the training part.
+    Epoch,
 }
 
 impl<'a> Trainer<'a> {
@@ -154,6 +165,7 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             drop_rest: false,
             patience: None,
             metric: (name.into(), Box::new(metric)),
+            schedule: None,
             callbacks: Vec::new(),
         }
     }
@@ -177,6 +189,14 @@ impl<'a, Y: Target> Trainer<'a, Y> {
     pub fn patience(self, epochs: usize) -> Self {
         let patience = Some(epochs);
         Trainer { patience, ..self }
+    }
+
+    /// Has the learning rate follow a schedule, from the one that the optimizer has. Default: it stays, unless a
+    /// callback sets it.
+    #[must_use]
+    pub fn schedule(self, every: Every, schedule: impl Schedule + 'static) -> Self {
+        let schedule: Option<(Box<dyn Schedule>, _)> = Some((Box::new(schedule), every));
+        Trainer { schedule, ..self }
     }
 
     /// Something to call after each batch and epoch; several are called in their order.
@@ -204,6 +224,14 @@ impl<'a, Y: Target> Trainer<'a, Y> {
     ) -> Result<Trained> {
         let mut history = History::new(self.metric.0.clone());
         let mut best: Option<Best> = None;
+        let mut follow = match self.schedule.take() {
+            Some((schedule, every)) => Some((Scheduler::new(schedule, &mut *optimizer)?, every)),
+            None => None,
+        };
+        let mut go_on = |every, optimizer: &mut dyn Optimizer<f32>| match &mut follow {
+            Some((scheduler, e)) if *e == every => scheduler.step(optimizer),
+            _ => Ok(()),
+        };
         let mut stop = Stop::Done;
         'training: for epoch in 1..=self.epochs {
             let lr = optimizer.lr();
@@ -222,6 +250,7 @@ impl<'a, Y: Target> Trainer<'a, Y> {
                     (value, loss.backward()?)
                 };
                 optimizer.step(model, &grads)?;
+                go_on(Every::Batch, optimizer)?;
                 let done = Batch {
                     epoch,
                     batch,
@@ -246,6 +275,7 @@ impl<'a, Y: Target> Trainer<'a, Y> {
                 lr,
             };
             history.push(measured);
+            go_on(Every::Epoch, optimizer)?;
             let calls = self.callbacks.iter_mut();
             if stops(calls.map(|c| c.epoch(&measured, optimizer)))? {
                 stop = Stop::Callback;

@@ -17,6 +17,8 @@ pub enum Drawn {
     Dashes(Vec<(f64, f64)>),
     /// A dot at each point.
     Dots(Vec<(f64, f64)>),
+    /// A ring around each point, larger than a dot: what the eye is to find.
+    Rings(Vec<(f64, f64)>),
     /// Between a lower and an upper end: `(x, low, high)`.
     Band(Vec<(f64, f64, f64)>),
 }
@@ -51,6 +53,12 @@ impl Series {
         Series { name, color, drawn }
     }
 
+    /// Rings.
+    pub fn rings(name: impl Into<String>, color: usize, points: Vec<(f64, f64)>) -> Self {
+        let (name, drawn) = (name.into(), Drawn::Rings(points));
+        Series { name, color, drawn }
+    }
+
     /// A band.
     pub fn band(name: impl Into<String>, color: usize, points: Vec<(f64, f64, f64)>) -> Self {
         let (name, drawn) = (name.into(), Drawn::Band(points));
@@ -60,7 +68,7 @@ impl Series {
     /// All finite points; a band has two for each place.
     fn points(&self) -> Vec<(f64, f64)> {
         let mut points = match &self.drawn {
-            Drawn::Line(p) | Drawn::Dashes(p) | Drawn::Dots(p) => p.clone(),
+            Drawn::Line(p) | Drawn::Dashes(p) | Drawn::Dots(p) | Drawn::Rings(p) => p.clone(),
             Drawn::Band(p) => p.iter().flat_map(|&(x, a, b)| [(x, a), (x, b)]).collect(),
         };
         points.retain(|(x, y)| x.is_finite() && y.is_finite());
@@ -73,6 +81,7 @@ impl Series {
             Drawn::Line(_) => Mark::Line(color),
             Drawn::Dashes(_) => Mark::Dashes(color),
             Drawn::Dots(_) => Mark::Dot(color),
+            Drawn::Rings(_) => Mark::Ring(color),
             Drawn::Band(_) => Mark::Band(color),
         }
     }
@@ -280,6 +289,12 @@ impl Chart {
                     dots.retain(|(x, y)| across.contains(x) && up.contains(y));
                     let dot = |p| Circle::new(p, size, color.mix(0.7).filled());
                     chart.draw_series(dots.into_iter().map(dot))?;
+                }
+                Drawn::Rings(p) => {
+                    let mut rings = lifted(p);
+                    rings.retain(|(x, y)| across.contains(x) && up.contains(y));
+                    let ring = |p| Circle::new(p, 11, color.stroke_width(4));
+                    chart.draw_series(rings.into_iter().map(ring))?;
                 }
                 Drawn::Band(p) => {
                     let there = p.iter().map(|&(x, low, _)| (x, low));

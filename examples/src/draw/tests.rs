@@ -65,6 +65,7 @@ fn what_is_not_finite_is_left_out() {
                 Series::line("line", 0, holes.clone()),
                 Series::dashes("dashes", 1, holes.clone()),
                 Series::dots("dots", 2, holes.clone()),
+                Series::rings("rings", 2, holes.clone()),
                 Series::band("band", 3, band.clone()),
             ],
             ..Chart::default()

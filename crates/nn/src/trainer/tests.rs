@@ -1,4 +1,5 @@
 use super::*;
+use crate::optim::schedule::StepLr;
 use crate::optim::{Sgd, Tunable};
 use crate::{Activation::Tanh, Linear, Parts, Sequential};
 use losses::classification::cross_entropy;
@@ -127,6 +128,28 @@ fn callbacks_see_each_batch_and_can_stop() -> Result<()> {
         .callback(&mut full);
     trainer.fit(&mut model(), &mut sgd, ce, (&train, &test), &mut rng())?;
     assert_eq!(full.batches.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_schedule_is_followed_by_epoch_or_by_batch() -> Result<()> {
+    let (train, test) = moons();
+    let rates = |every| -> Result<Vec<f64>> {
+        let trained = Trainer::new(3)
+            .batch_size(40)
+            .schedule(every, StepLr::new(2).gamma(0.5))
+            .fit(
+                &mut model(),
+                &mut Sgd::new(0.8),
+                ce,
+                (&train, &test),
+                &mut rng(),
+            )?;
+        Ok(trained.history.epochs().iter().map(|e| e.lr).collect())
+    };
+    assert_eq!(rates(Every::Epoch)?, [0.8, 0.8, 0.4]);
+    // Three batches an epoch: an epoch begins after 0, 3 and 6 steps, which halve once, and three times.
+    assert_eq!(rates(Every::Batch)?, [0.8, 0.4, 0.1]);
     Ok(())
 }
 
