@@ -93,9 +93,7 @@ fn quantiles(x: &Var<f32>, t: &Var<f32>) -> Result<Var<f32>> {
 
 /// The two outputs are the mean and the logarithm of the variance.
 fn gaussian(x: &Var<f32>, t: &Var<f32>) -> Result<Var<f32>> {
-    let (mean, log_var) = (x.select(1, 0)?, x.select(1, 1)?);
-    let squares = mean.sub(t)?.square().mul((-&log_var).exp())?;
-    squares.add(&log_var)?.mul(0.5)?.mean(..)
+    gaussian_nll_loss_with_log_var(&x.select(1, 0)?, t, &x.select(1, 1)?)
 }
 
 /// What was learned about the range of the points.

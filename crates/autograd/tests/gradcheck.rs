@@ -417,7 +417,10 @@ fn the_fast_mode_finds_the_one_wrong_element() {
                 at,
             })
         };
-        let report = GradCheck::new().fast(1).run(f, std::slice::from_ref(&x)).unwrap();
+        let report = GradCheck::new()
+            .fast(1)
+            .run(f, std::slice::from_ref(&x))
+            .unwrap();
         assert_eq!(report.count(Status::Wrong), 1, "{report}");
         let found = &report.findings[0];
         assert_eq!(&found.input.1[..], [row, column], "{report}");

@@ -28,7 +28,8 @@ use crate::module::Module;
 use crate::optim::Optimizer;
 use crate::optim::schedule::{Schedule, Scheduler};
 use crate::state::State;
-use losses::autograd::Tape;
+use losses::autograd::{Gradients, Tape};
+use losses::tensor_core::Anomaly;
 use losses::{Error, Result, Tensor, Var};
 use rand::Rng;
 
@@ -130,6 +131,7 @@ pub struct Trainer<'a, Y: Target = i64> {
     patience: Option<usize>,
     metric: (String, Metric<'a, Y>),
     schedule: Option<(Box<dyn Schedule>, Every)>,
+    anomaly: bool,
     callbacks: Vec<&'a mut dyn Callback>,
 }
 
@@ -166,6 +168,7 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             patience: None,
             metric: (name.into(), Box::new(metric)),
             schedule: None,
+            anomaly: false,
             callbacks: Vec::new(),
         }
     }
@@ -199,6 +202,14 @@ impl<'a, Y: Target> Trainer<'a, Y> {
         Trainer { schedule, ..self }
     }
 
+    /// Whether to look at each result and each gradient, and to stop at the first that is not finite with the line of
+    /// the program where it was made. Default: no; then only the loss is looked at, and where it began is found by
+    /// going over the batch once more.
+    #[must_use]
+    pub fn anomaly(self, anomaly: bool) -> Self {
+        Trainer { anomaly, ..self }
+    }
+
     /// Something to call after each batch and epoch; several are called in their order.
     #[must_use]
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
@@ -212,7 +223,8 @@ impl<'a, Y: Target> Trainer<'a, Y> {
     /// Batches are drawn from `rng` alone: the same start gives the same end.
     ///
     /// # Errors
-    /// [`Error::Diverged`] as soon as the loss is infinite or NaN, before the step that would spread it;
+    /// [`Error::Diverged`] as soon as the loss is infinite or NaN, before the step that would spread it, with the
+    /// operation where it began;
     /// [`Error::Option`] for a batch size of 0; whatever model, loss, optimizer and callbacks return.
     pub fn fit(
         mut self,
@@ -242,12 +254,25 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             let count = batches.len();
             for (batch, rows) in (1..).zip(batches) {
                 // The tape is gone when the step is made, so that parameters are written in place.
-                let (value, grads) = {
-                    let x = Tape::new().input(rows.x);
-                    let loss = loss(&model.forward(&x)?, &rows.y)?;
-                    let value = f64::from(loss.item()?);
-                    finite(value, epoch, batch)?;
-                    (value, loss.backward()?)
+                let found = gradients(self.tape(), &*model, &loss, &rows);
+                let (value, grads) = match found {
+                    Ok((value, grads)) if value.is_finite() => (value, grads),
+                    Ok((value, _)) => {
+                        // Once more, on a tape that looks for the operation where it began.
+                        let again = gradients(Tape::with_anomaly(), &*model, &loss, &rows);
+                        let first = again.err().and_then(|e| first(e).ok());
+                        return Err(diverged(
+                            format!("the loss became {value}"),
+                            epoch,
+                            batch,
+                            first,
+                        ));
+                    }
+                    Err(e) => {
+                        let first = first(e)?;
+                        let what = format!("the {} pass is not finite", first.pass);
+                        return Err(diverged(what, epoch, batch, Some(first)));
+                    }
                 };
                 optimizer.step(model, &grads)?;
                 go_on(Every::Batch, optimizer)?;
@@ -265,7 +290,10 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             }
             let (train_loss, train_metric) = self.evaluate(model, &loss, train)?;
             let (test_loss, test_metric) = self.evaluate(model, &loss, test)?;
-            finite(train_loss, epoch, count)?;
+            if !train_loss.is_finite() {
+                let what = format!("the loss became {train_loss}");
+                return Err(diverged(what, epoch, count, None));
+            }
             let measured = Epoch {
                 epoch,
                 train_loss,
@@ -305,6 +333,14 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             stop,
             best: chosen,
         })
+    }
+
+    fn tape(&self) -> Tape<f32> {
+        if self.anomaly {
+            Tape::with_anomaly()
+        } else {
+            Tape::new()
+        }
     }
 
     /// Loss and metric on `data`.
@@ -359,17 +395,35 @@ fn stops(calls: impl Iterator<Item = Result<Flow>>) -> Result<bool> {
     Ok(stop)
 }
 
-fn finite(loss: f64, epoch: usize, batch: usize) -> Result<()> {
-    if loss.is_finite() {
-        return Ok(());
+/// The loss of some rows, and its gradients.
+fn gradients<Y: Target>(
+    tape: Tape<f32>,
+    model: &dyn Module<f32>,
+    loss: &impl Fn(&Var<f32>, &Tensor<Y>) -> Result<Var<f32>>,
+    rows: &Dataset<Y>,
+) -> Result<(f64, Gradients<f32>)> {
+    let x = tape.input(rows.x.clone());
+    let loss = loss(&model.forward(&x)?, &rows.y)?;
+    Ok((f64::from(loss.item()?), loss.backward()?))
+}
+
+/// What a tape that looks for it has found; another error stays one.
+fn first(error: Error) -> Result<Box<Anomaly>> {
+    match error {
+        Error::Anomaly(first) => Ok(first),
+        other => Err(other),
     }
-    Err(Error::Diverged {
+}
+
+fn diverged(what: String, epoch: usize, batch: usize, first: Option<Box<Anomaly>>) -> Error {
+    Error::Diverged {
         op: "fit",
+        what,
         epoch,
         batch,
-        value: loss.to_string(),
         mend: "lower the learning rate, clip the gradients, or look for extreme values in the data",
-    })
+        first,
+    }
 }
 
 #[cfg(test)]

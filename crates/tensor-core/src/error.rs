@@ -191,19 +191,21 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A training whose loss is no longer a number.
-    #[error("{op}: the loss became {value} in batch {batch} of epoch {epoch}: {mend}")]
+    /// A training whose numbers are no longer finite.
+    #[error("{op}: {what} in batch {batch} of epoch {epoch}: {mend}{}", First(.first))]
     Diverged {
         /// The operation.
         op: &'static str,
+        /// What happened.
+        what: String,
         /// The pass over the data, from 1.
         epoch: usize,
         /// The batch of that pass, from 1.
         batch: usize,
-        /// The loss.
-        value: String,
         /// What may help.
         mend: &'static str,
+        /// Where it began, if that could be found.
+        first: Option<Box<Anomaly>>,
     },
     /// A value that does not fit the element type.
     #[error("{op}: {value} is not a value of {dtype}")]
@@ -276,6 +278,18 @@ pub enum TapeProblem {
     /// A rule that gave back the wrong number of gradients.
     #[error("the backward rule returned another number of gradients than the operation has inputs")]
     GradCount,
+}
+
+/// Shows where it began on a line of its own, and nothing if that is not known.
+struct First<'a>(&'a Option<Box<Anomaly>>);
+
+impl std::fmt::Display for First<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(first) => write!(f, "\n{first}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Shows an index as `[1, 2]`, and nothing for a tensor without dimensions.

@@ -192,7 +192,7 @@ fn a_loss_that_is_no_number_stops_at_its_batch() -> Result<()> {
     let loss = |logits: &Var<f32>, y: &Tensor<i64>| {
         **calls.borrow_mut() += 1;
         // Three batches and two evaluations an epoch: the seventh call is the second batch of epoch 2.
-        let scale = if **calls.borrow() == 7 { f32::NAN } else { 1.0 };
+        let scale = if **calls.borrow() >= 7 { f32::NAN } else { 1.0 };
         ce(logits, y)?.mul(scale)
     };
     let error = Trainer::new(9)
@@ -205,10 +205,17 @@ fn a_loss_that_is_no_number_stops_at_its_batch() -> Result<()> {
             &mut rng(),
         )
         .unwrap_err();
+    let message = error.to_string();
+    let (head, first) = message.split_once('\n').unwrap_or((&message, ""));
     assert_eq!(
-        error.to_string(),
+        head,
         "fit: the loss became NaN in batch 2 of epoch 2: lower the learning rate, clip the gradients, or look for \
          extreme values in the data"
+    );
+    // The second look goes to the line of this file that made it.
+    assert!(
+        first.starts_with("mul, called at ") && first.contains("tests.rs"),
+        "{first}"
     );
     // The step of that batch was not made.
     let finite = |(_, v): (String, Tensor<f32>)| v.find(|v| !v.is_finite()).is_none();
@@ -229,6 +236,28 @@ fn a_loss_that_is_no_number_stops_at_its_batch() -> Result<()> {
         error.to_string().contains("in batch 1 of epoch 1"),
         "{error}"
     );
+    Ok(())
+}
+
+/// The root of a difference that is 0 has a finite value, and a slope that is none.
+#[test]
+fn anomaly_mode_finds_what_the_loss_does_not_show() -> Result<()> {
+    let (train, test) = moons();
+    let loss = |logits: &Var<f32>, _: &Tensor<i64>| logits.sub(logits)?.sqrt().mean(..);
+    let fit = |anomaly| {
+        let trainer = Trainer::new(1).batch_size(90).anomaly(anomaly);
+        let (mut model, mut sgd) = (model(), Sgd::new(0.1));
+        let trained = trainer.fit(&mut model, &mut sgd, loss, (&train, &test), &mut rng());
+        trained.map(|_| ()).unwrap_err().to_string()
+    };
+    let message = fit(true);
+    assert!(
+        message.starts_with("fit: the backward pass is not finite in batch 1 of epoch 1: "),
+        "{message}"
+    );
+    assert!(message.contains("\nsqrt, called at "), "{message}");
+    // Without it the spoilt parameters are seen after the step.
+    assert!(fit(false).starts_with("fit: the loss became NaN in batch 1 of epoch 1"));
     Ok(())
 }
 
