@@ -94,12 +94,12 @@ fn run(options: &Options) -> Outcome {
             "cross entropy, pos_weight",
             Box::new(move |x, t| weighted.forward(x, &Var::from(t))),
         ),
-        ("focal", Box::new(|x, t| sigmoid_focal_loss(x, t))),
+        ("focal", Box::new(sigmoid_focal_loss)),
         (
             "Dice",
             Box::new(|x, t| {
                 let p = x.sigmoid();
-                let both = p.mul(&Var::from(t))?.sum(..)?.mul(2.0)?.add(1.0)?;
+                let both = p.mul(Var::from(t))?.sum(..)?.mul(2.0)?.add(1.0)?;
                 let all = p.sum(..)?.add(t.sum(..)?.item()?)?.add(1.0)?;
                 both.div(&all)?.neg().add(1.0)
             }),

@@ -25,8 +25,8 @@ use crate::data::{Dataset, Target};
 use crate::history::{Epoch, History};
 use crate::metrics;
 use crate::module::Module;
-use crate::optim::Optimizer;
 use crate::optim::schedule::{Schedule, Scheduler};
+use crate::optim::{Optimizer, clip_grad_norm};
 use crate::state::State;
 use losses::autograd::{Gradients, Tape};
 use losses::tensor_core::Anomaly;
@@ -131,6 +131,7 @@ pub struct Trainer<'a, Y: Target = i64> {
     patience: Option<usize>,
     metric: (String, Metric<'a, Y>),
     schedule: Option<(Box<dyn Schedule>, Every)>,
+    clip_grad_norm: Option<f64>,
     anomaly: bool,
     callbacks: Vec<&'a mut dyn Callback>,
 }
@@ -168,6 +169,7 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             patience: None,
             metric: (name.into(), Box::new(metric)),
             schedule: None,
+            clip_grad_norm: None,
             anomaly: false,
             callbacks: Vec::new(),
         }
@@ -200,6 +202,16 @@ impl<'a, Y: Target> Trainer<'a, Y> {
     pub fn schedule(self, every: Every, schedule: impl Schedule + 'static) -> Self {
         let schedule: Option<(Box<dyn Schedule>, _)> = Some((Box::new(schedule), every));
         Trainer { schedule, ..self }
+    }
+
+    /// Shortens gradients whose Euclidean norm, taken over all parameters, is above this. Default: none.
+    #[must_use]
+    pub fn clip_grad_norm(self, max_norm: f64) -> Self {
+        let clip_grad_norm = Some(max_norm);
+        Trainer {
+            clip_grad_norm,
+            ..self
+        }
     }
 
     /// Whether to look at each result and each gradient, and to stop at the first that is not finite with the line of
@@ -255,7 +267,7 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             for (batch, rows) in (1..).zip(batches) {
                 // The tape is gone when the step is made, so that parameters are written in place.
                 let found = gradients(self.tape(), &*model, &loss, &rows);
-                let (value, grads) = match found {
+                let (value, mut grads) = match found {
                     Ok((value, grads)) if value.is_finite() => (value, grads),
                     Ok((value, _)) => {
                         // Once more, on a tape that looks for the operation where it began.
@@ -274,6 +286,9 @@ impl<'a, Y: Target> Trainer<'a, Y> {
                         return Err(diverged(what, epoch, batch, Some(first)));
                     }
                 };
+                if let Some(max_norm) = self.clip_grad_norm {
+                    clip_grad_norm(&*model, &mut grads, max_norm, 2.0)?;
+                }
                 optimizer.step(model, &grads)?;
                 go_on(Every::Batch, optimizer)?;
                 let done = Batch {

@@ -261,6 +261,26 @@ fn anomaly_mode_finds_what_the_loss_does_not_show() -> Result<()> {
     Ok(())
 }
 
+/// One step of plain descent is as long as the learning rate times the gradient, which is clipped.
+#[test]
+fn gradients_are_clipped_to_their_norm() -> Result<()> {
+    let (train, test) = moons();
+    let (mut model, start) = (model(), model());
+    Trainer::new(1).batch_size(90).clip_grad_norm(0.01).fit(
+        &mut model,
+        &mut Sgd::new(2.0),
+        ce,
+        (&train, &test),
+        &mut rng(),
+    )?;
+    let mut squares = 0.0;
+    for ((_, a), (_, b)) in model.state_dict().into_iter().zip(start.state_dict()) {
+        squares += f64::from(a.sub(&b)?.square().sum(..)?.item()?);
+    }
+    assert!((squares.sqrt() - 0.02).abs() < 1e-6, "{}", squares.sqrt());
+    Ok(())
+}
+
 #[test]
 fn bad_options_are_refused() {
     let (train, test) = moons();
