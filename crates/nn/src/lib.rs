@@ -26,7 +26,7 @@
 //! ```
 //!
 //! The modules in the order in which to read them: [`module`] is what models implement, and [`mod@parts`] what they
-//! hold; [`layers`] are models; [`optim`] changes their parameters, on a [schedule](optim::schedule); [`state`] is what
+//! hold; [`layers`] are models, [`init`] gives them their start, [`summary`] shows them as a table; [`optim`] changes their parameters, on a [schedule](optim::schedule); [`state`] is what
 //! training changes, and [`checkpoint`] keeps it in files; [`data`] loads and splits tables; [`metrics`] and
 //! [`history`] say how well it went; [`trainer`] is the loop around it all.
 
@@ -35,12 +35,14 @@
 pub mod checkpoint;
 pub mod data;
 pub mod history;
+pub mod init;
 pub mod layers;
 pub mod metrics;
 pub mod module;
 pub mod optim;
 pub mod parts;
 pub mod state;
+pub mod summary;
 pub mod trainer;
 
 pub use checkpoint::{load, save};
@@ -50,6 +52,7 @@ pub use losses::{self, Error, Result, Tensor, Var, autograd, tensor_core};
 pub use module::{Mode, Module, Part, PartMut, Parts};
 pub use parts::{Buffer, Count, Draws};
 pub use state::State;
+pub use summary::Summary;
 
 /// All that a training program needs: `use nn::prelude::*;`.
 pub mod prelude {
@@ -60,6 +63,8 @@ pub mod prelude {
     pub use crate::optim::schedule::*;
     pub use crate::optim::*;
     pub use crate::trainer::{Every, Trainer, predict};
-    pub use crate::{Buffer, Count, Draws, Mode, Module, Part, PartMut, Parts, State, load, save};
+    pub use crate::{
+        Buffer, Count, Draws, Mode, Module, Part, PartMut, Parts, State, Summary, load, save,
+    };
     pub use losses::prelude::*;
 }

@@ -368,6 +368,9 @@ macro_rules! parts {
     ($model:ident<$t:ident> { $($field:ident),* $(,)? }) => {
         $crate::parts!(@impl [<$t: $crate::Float>] $t, $model<$t>, $($field)*);
     };
+    ($model:ident<$t:ident, const $n:ident: usize> { $($field:ident),* $(,)? }) => {
+        $crate::parts!(@impl [<$t: $crate::Float, const $n: usize>] $t, $model<$t, $n>, $($field)*);
+    };
     ($model:ident: $t:ty { $($field:ident),* $(,)? }) => {
         $crate::parts!(@impl [] $t, $model, $($field)*);
     };

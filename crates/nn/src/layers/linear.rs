@@ -45,7 +45,7 @@ impl<T: Float> Linear<T> {
     /// # Errors
     /// [`Error::Size`](crate::Error::Size) for more weights than there can be.
     pub fn new(inputs: usize, outputs: usize, rng: &mut (impl Rng + ?Sized)) -> Result<Self> {
-        let bound = 1.0 / (inputs.max(1) as f64).sqrt();
+        let bound = crate::init::fan_bound(inputs);
         Ok(Linear {
             weight: Param::new(Tensor::uniform([outputs, inputs], -bound, bound, rng)?),
             bias: Some(Param::new(Tensor::uniform(outputs, -bound, bound, rng)?)),

@@ -4,7 +4,7 @@ use crate::module::Parts;
 use crate::state::State;
 use losses::autograd::{Float, Gradients};
 use losses::tensor_core::kernel::source::Source;
-use losses::tensor_core::kernel::{Isa, Kernel, dispatch};
+use losses::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use losses::{Error, Result, Tensor};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -39,8 +39,11 @@ impl<T> Kept<T> {
     }
 }
 
+/// How many buffers a rule may keep at most.
+const MOST: usize = 3;
+
 /// How one element changes: the rule of an optimizer with the numbers of a step put in.
-pub(crate) trait Update<T, const K: usize>: Copy {
+pub(crate) trait Update<T, const K: usize>: Copy + Sync {
     /// The new value of the parameter `p` with gradient `g`; `kept` is what is remembered of it, to be changed too.
     ///
     /// Must be `#[inline(always)]`: only then is it compiled for the instruction set that runs it.
@@ -122,17 +125,25 @@ impl<T: Float> Memory<T> {
             kept.id = Some(param.id());
             kept.step += 1;
             let update = rates(kept);
-            let p = param.value_mut().as_mut_slice();
             let mut buffers = kept.data.chunks_mut(n.max(1));
-            let mut buffers: [&mut [T]; K] =
-                std::array::from_fn(|_| buffers.next().unwrap_or_default());
-            each_block(&grad.source(), |at, g| {
-                dispatch(Pass {
-                    p: &mut p[at.clone()],
-                    g,
-                    kept: buffers.each_mut().map(|b| &mut b[at.clone()]),
-                    update,
-                })
+            // The parameter first, and as many buffers as there are.
+            let mut outputs = [const { None }; 1 + MOST];
+            outputs[0] = Some(param.value_mut().as_mut_slice());
+            outputs[1..=K].fill_with(|| buffers.next());
+            let grad = grad.source();
+            par::collect_split(n, 1, outputs, 8 + 4 * K, |range, [p, buffers @ ..]| {
+                let p = p.unwrap_or_default();
+                let mut buffers = buffers.into_iter().flatten();
+                let mut kept: [&mut [T]; K] =
+                    std::array::from_fn(|_| buffers.next().unwrap_or_default());
+                each_block(&grad, range, |at, g| {
+                    dispatch(Pass {
+                        p: &mut p[at.clone()],
+                        g,
+                        kept: kept.each_mut().map(|b| &mut b[at.clone()]),
+                        update,
+                    })
+                });
             });
         });
     }
@@ -192,19 +203,23 @@ impl<T: Float> Memory<T> {
     }
 }
 
-/// Calls `f` with each range of positions of `grad` and the elements there.
+/// Calls `f` with each range of positions of `grad` within `all`, counted from its start, and the elements there.
 ///
 /// One range is all of them where they lie in order. Those of a transposed weight do not: they are brought into a
 /// small buffer block by block, which is cheaper than a transposed copy.
-fn each_block<T: Float>(grad: &Source<'_, T>, mut f: impl FnMut(Range<usize>, &[T])) {
-    if let Some(all) = grad.flat() {
-        return f(0..all.len(), all);
-    }
+fn each_block<T: Float>(
+    grad: &Source<'_, T>,
+    all: Range<usize>,
+    mut f: impl FnMut(Range<usize>, &[T]),
+) {
     let mut stage = Vec::new();
-    let (n, mut at) = (grad.len(), 0);
-    while at < n {
-        let len = grad.block_len(at, n - at);
-        f(at..at + len, grad.block(at, len, &mut stage));
+    let mut at = all.start;
+    while at < all.end {
+        let len = grad.block_len(at, all.end - at);
+        f(
+            at - all.start..at - all.start + len,
+            grad.block(at, len, &mut stage),
+        );
         at += len;
     }
 }

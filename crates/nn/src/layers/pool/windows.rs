@@ -1,0 +1,240 @@
+//! Where the windows lie, and what is found in them.
+
+use super::super::checks::{input_shape, option};
+use super::super::sizes::Sizes;
+use losses::autograd::Float;
+use losses::tensor_core::kernel::par;
+use losses::{Result, Tensor};
+
+/// The places of one window along one dimension, and for how many the mean counts them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) step: usize,
+    pub(super) counts: usize,
+}
+
+impl Window {
+    pub(super) fn places(self) -> std::iter::StepBy<std::ops::Range<usize>> {
+        (self.start..self.end).step_by(self.step)
+    }
+}
+
+/// How windows of one size lie, along each dimension.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slide<const D: usize> {
+    pub(super) kernel: [usize; D],
+    pub(super) stride: [usize; D],
+    pub(super) padding: [usize; D],
+    pub(super) dilation: [usize; D],
+    pub(super) ceil_mode: bool,
+}
+
+impl<const D: usize> Slide<D> {
+    pub(super) fn new(kernel: impl Sizes<D>) -> Self {
+        let kernel = kernel.sizes();
+        Slide {
+            kernel,
+            stride: kernel,
+            padding: [0; D],
+            dilation: [1; D],
+            ceil_mode: false,
+        }
+    }
+
+    /// The windows along dimension `d` of `n` places. The mean counts what lies in the border, unless `inside`.
+    pub(super) fn windows(
+        &self,
+        op: &'static str,
+        d: usize,
+        shape: &[usize],
+        inside: bool,
+    ) -> Result<Vec<Window>> {
+        let n = shape[shape.len() - D + d];
+        let (kernel, stride, padding, dilation) = (
+            self.kernel[d],
+            self.stride[d],
+            self.padding[d],
+            self.dilation[d],
+        );
+        for (name, value) in [
+            ("kernel_size", kernel),
+            ("stride", stride),
+            ("dilation", dilation),
+        ] {
+            option(op, name, value > 0, value, "it must be at least 1")?;
+        }
+        let reach = dilation.saturating_mul(kernel - 1).saturating_add(1);
+        option(
+            op,
+            "padding",
+            padding <= reach / 2,
+            padding,
+            "it must be at most half of the kernel",
+        )?;
+        let Some(rest) = n.saturating_add(2 * padding).checked_sub(reach) else {
+            let expected = format!(
+                "with its border it must not be smaller than the kernel {:?}",
+                self.kernel
+            );
+            return Err(input_shape(op, shape, expected));
+        };
+        let mut count = rest / stride + 1;
+        // One more that reaches beyond the end, if it begins before it.
+        if self.ceil_mode && rest % stride > 0 && count * stride < n + padding {
+            count += 1;
+        }
+        let window = |i: usize| {
+            let first = i * stride;
+            // Places are counted from the beginning of the border.
+            let skipped = padding.saturating_sub(first).div_ceil(dilation);
+            let end = (first + reach).min(n + padding);
+            let start = (first + skipped * dilation).min(end);
+            let all = (first + reach).min(n + 2 * padding) - first;
+            let window = Window {
+                start: start.saturating_sub(padding),
+                end: end.saturating_sub(padding),
+                step: dilation,
+                counts: all,
+            };
+            if inside {
+                let counts = window.places().len();
+                Window { counts, ..window }
+            } else {
+                window
+            }
+        };
+        Ok((0..count).map(window).collect())
+    }
+}
+
+/// The windows along both dimensions of pictures; sequences are pictures one place high.
+pub(super) struct Windows {
+    down: Vec<Window>,
+    across: Vec<Window>,
+    size: [usize; 2],
+}
+
+impl Windows {
+    pub(super) fn new<const D: usize>(
+        op: &'static str,
+        x: &[usize],
+        along: impl Fn(usize) -> Result<Vec<Window>>,
+    ) -> Result<Self> {
+        if x.len() != D + 1 && x.len() != D + 2 {
+            let places = if D == 1 { "L" } else { "H, W" };
+            let expected = format!("it must be [N, C, {places}] or [C, {places}]");
+            return Err(input_shape(op, x, expected));
+        }
+        let one = Window {
+            start: 0,
+            end: 1,
+            step: 1,
+            counts: 1,
+        };
+        let across = along(D - 1)?;
+        let (down, height) = if D == 1 {
+            (vec![one], 1)
+        } else {
+            (along(0)?, x[x.len() - 2])
+        };
+        Ok(Windows {
+            down,
+            across,
+            size: [height, x[x.len() - 1]],
+        })
+    }
+
+    /// The shape of the result for an input of this shape.
+    pub(super) fn shape<const D: usize>(&self, x: &[usize]) -> Vec<usize> {
+        let lead = &x[..x.len() - D];
+        let places = [self.down.len(), self.across.len()];
+        lead.iter().chain(&places[2 - D..]).copied().collect()
+    }
+
+    pub(super) fn picture(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.down.len() * self.across.len()
+    }
+
+    /// Calls `f` with each window's number, its places in the picture, and for how many elements its mean counts it.
+    pub(super) fn each(&self, mut f: impl FnMut(usize, &mut dyn Iterator<Item = usize>, usize)) {
+        let mut i = 0;
+        for down in &self.down {
+            for across in &self.across {
+                let mut places = down
+                    .places()
+                    .flat_map(|y| across.places().map(move |x| y * self.size[1] + x));
+                f(i, &mut places, down.counts * across.counts);
+                i += 1;
+            }
+        }
+    }
+
+    /// The place of the largest element of each window, for each picture of `x`.
+    pub(super) fn largest<T: Float>(&self, x: &Tensor<T>) -> Result<Tensor<i64>> {
+        let (x, n, count) = (x.contiguous(), self.picture(), self.count());
+        let pictures = x.shape()[0];
+        let x = x.as_slice().unwrap_or_default();
+        Tensor::build("max_pool", [pictures, count], |out| {
+            par::split(out, count, 4 * n, |start, out| {
+                for (i, out) in out.chunks_exact_mut(count.max(1)).enumerate() {
+                    let x = &x[(start + i) * n..][..n];
+                    self.each(|w, places, _| {
+                        let first = places.next().unwrap_or(0);
+                        // NaN wins, as in PyTorch.
+                        let best = places.fold(first, |best, p| {
+                            if x[p] > x[best] || x[p].is_nan_() {
+                                p
+                            } else {
+                                best
+                            }
+                        });
+                        out[w] = best as i64;
+                    });
+                }
+            });
+        })
+    }
+
+    /// The sum of each window divided by its count, or the transpose of that map.
+    pub(super) fn mean<T: Float>(
+        &self,
+        x: &Tensor<T>,
+        divisor: Option<usize>,
+        back: bool,
+    ) -> Result<Tensor<T>> {
+        let (from, to) = if back {
+            (self.count(), self.picture())
+        } else {
+            (self.picture(), self.count())
+        };
+        let x = x.contiguous();
+        let pictures = x.shape()[0];
+        let x = x.as_slice().unwrap_or_default();
+        Tensor::build("avg_pool", [pictures, to], |out| {
+            par::split(out, to, 4 * from.max(to), |start, out| {
+                for (i, out) in out.chunks_exact_mut(to.max(1)).enumerate() {
+                    let x = &x[(start + i) * from..][..from];
+                    if back {
+                        out.fill(T::ZERO);
+                    }
+                    self.each(|w, places, counts| {
+                        let share = 1.0 / divisor.unwrap_or(counts) as f64;
+                        if back {
+                            let part = T::of(x[w].f64() * share);
+                            places.for_each(|p| out[p] = out[p] + part);
+                        } else {
+                            let sum: f64 = places.map(|p| x[p].f64()).sum();
+                            out[w] = T::of(sum * share);
+                        }
+                    });
+                }
+            });
+        })
+    }
+}

@@ -1,0 +1,577 @@
+//! Layers at their edges: bad input and its message, empty input, other layouts, single precision, threads, and the
+//! things that fixtures cannot show.
+
+use nn::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+fn rng() -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(0)
+}
+
+fn zeros(shape: &[usize]) -> Var<f32> {
+    Var::from(Tensor::zeros(shape).unwrap())
+}
+
+/// The message with which a layer refuses an input of this shape.
+fn refusal(layer: &dyn Module<f32>, shape: &[usize]) -> String {
+    layer.forward(&zeros(shape)).unwrap_err().to_string()
+}
+
+#[test]
+fn wrong_shapes_name_the_right_one() {
+    let r = &mut rng();
+    type Case = (Box<dyn Module<f32>>, &'static [usize], &'static str);
+    let cases: Vec<Case> = vec![
+        (
+            Box::new(LayerNorm::new([3, 4]).unwrap()),
+            &[2, 4],
+            "layer_norm: the input has shape [2, 4], but its last dimensions must be [3, 4], the layer's",
+        ),
+        (
+            Box::new(RmsNorm::new([4]).unwrap()),
+            &[2, 3],
+            "rms_norm: the input has shape [2, 3], but its last dimensions must be [4], the layer's",
+        ),
+        (
+            Box::new(BatchNorm1d::new(3).unwrap()),
+            &[2, 4],
+            "batch_norm1d: the input has shape [2, 4], but it must be [N, C] or [N, C, L] with C = 3, the layer's channels",
+        ),
+        (
+            Box::new(BatchNorm2d::new(3).unwrap()),
+            &[2, 3],
+            "batch_norm2d: the input has shape [2, 3], but it must be [N, C, H, W] with C = 3, the layer's channels",
+        ),
+        (
+            Box::new(Conv1d::new(2, 3, 2, r).unwrap()),
+            &[2, 3, 5],
+            "conv1d: the input has shape [2, 3, 5], but it must be [N, C, L] or [C, L] with C = 2, the layer's inputs",
+        ),
+        (
+            Box::new(Conv2d::new(2, 3, 2, r).unwrap()),
+            &[2, 5],
+            "conv2d: the input has shape [2, 5], but it must be [N, C, H, W] or [C, H, W] with C = 2, the layer's inputs",
+        ),
+        (
+            Box::new(Conv2d::new(2, 3, 4, r).unwrap().padding(1).dilation(2)),
+            &[1, 2, 9, 3],
+            "conv2d: the input has shape [1, 2, 9, 3], but with its border it must not be smaller than the kernel [4, 4], spread by the dilation",
+        ),
+        (
+            Box::new(Conv1d::new(1, 1, 2, r).unwrap().stride(0)),
+            &[1, 1, 9],
+            "conv1d: stride is [0], but it must be at least 1",
+        ),
+        (
+            Box::new(Conv1d::new(1, 1, 2, r).unwrap().dilation(0)),
+            &[1, 1, 9],
+            "conv1d: dilation is [0], but it must be at least 1",
+        ),
+        (
+            Box::new(Conv1d::new(1, 1, 2, r).unwrap().dilation(usize::MAX)),
+            &[1, 1, 9],
+            "conv1d: the input has shape [1, 1, 9], but with its border it must not be smaller than the kernel [1, 2], spread by the dilation",
+        ),
+        (
+            Box::new(MaxPool2d::new(3)),
+            &[1, 2, 5],
+            "max_pool2d: the input has shape [1, 2, 5], but with its border it must not be smaller than the kernel [3, 3]",
+        ),
+        (
+            Box::new(MaxPool2d::new(3)),
+            &[2, 5],
+            "max_pool2d: the input has shape [2, 5], but it must be [N, C, H, W] or [C, H, W]",
+        ),
+        (
+            Box::new(MaxPool1d::new(0)),
+            &[2, 5],
+            "max_pool1d: kernel_size is 0, but it must be at least 1",
+        ),
+        (
+            Box::new(AvgPool1d::new(2).stride(0)),
+            &[2, 5],
+            "avg_pool1d: stride is 0, but it must be at least 1",
+        ),
+        (
+            Box::new(AvgPool1d::new(2).padding(2)),
+            &[2, 5],
+            "avg_pool1d: padding is 2, but it must be at most half of the kernel",
+        ),
+        (
+            Box::new(AvgPool1d::new(2).divisor_override(0)),
+            &[2, 5],
+            "avg_pool1d: divisor_override is 0, but it must be at least 1",
+        ),
+        (
+            Box::new(AdaptiveAvgPool1d::new(0)),
+            &[2, 5],
+            "adaptive_avg_pool: output_size is 0, but it must be at least 1",
+        ),
+        (
+            Box::new(AdaptiveMaxPool1d::new(2)),
+            &[2, 0],
+            "adaptive_max_pool: the input has shape [2, 0], but it must have at least one place along each dimension",
+        ),
+        (
+            Box::new(Gru::new(3, 4, r).unwrap()),
+            &[5, 2, 4],
+            "gru: the input has shape [5, 2, 4], but it must be [L, N, …] or [L, …] with 3 numbers at each place",
+        ),
+        (
+            Box::new(Lstm::new(3, 4, r).unwrap().batch_first(true)),
+            &[5],
+            "lstm: the input has shape [5], but it must be [N, L, …] or [L, …] with 3 numbers at each place",
+        ),
+        (
+            Box::new(Lstm::new(3, 4, r).unwrap()),
+            &[0, 2, 3],
+            "lstm: the input has shape [0, 2, 3], but a sequence must have at least one place",
+        ),
+        (
+            Box::new(MultiheadAttention::new(4, 2, r).unwrap()),
+            &[5, 2, 3],
+            "multihead_attention: the input has shape [5, 2, 3], but it must be [L, N, …] or [L, …], as the query, with 4 numbers at each place",
+        ),
+        (
+            Box::new(Softmax(2)),
+            &[5, 2],
+            "softmax: dimension 2 of a tensor with shape [5, 2]: dimensions go from -2 to 1",
+        ),
+    ];
+    for (layer, shape, right) in cases {
+        assert_eq!(refusal(&*layer, shape), right);
+    }
+}
+
+#[test]
+fn layers_that_cannot_be_are_refused() {
+    let r = &mut rng();
+    let message = |e: Result<()>| e.unwrap_err().to_string();
+    let cases = [
+        (
+            Conv2d::<f32>::new(1, 1, [3, 0], r).map(drop),
+            "conv2d: kernel is [3, 0], but it must have at least one place",
+        ),
+        (
+            Conv1d::<f32>::grouped(4, 6, 1, 4, r).map(drop),
+            "conv1d: groups is 4, but it must divide the numbers of inputs and of outputs",
+        ),
+        (
+            Conv1d::<f32>::grouped(4, 6, 1, 0, r).map(drop),
+            "conv1d: groups is 0, but it must divide the numbers of inputs and of outputs",
+        ),
+        (
+            LayerNorm::<f32>::new(()).map(drop),
+            "layer_norm: what is normalized has shape [], but it must have at least one dimension, and none of size 0",
+        ),
+        (
+            RmsNorm::<f32>::new([3, 0]).map(drop),
+            "rms_norm: what is normalized has shape [3, 0], but it must have at least one dimension, and none of size 0",
+        ),
+        (
+            Gru::<f32>::new(3, 0, r).map(drop),
+            "gru: hidden_size is 0, but it must be at least 1",
+        ),
+        (
+            Lstm::<f32>::layers(3, 2, 0, false, r).map(drop),
+            "lstm: num_layers is 0, but it must be at least 1",
+        ),
+        (
+            MultiheadAttention::<f32>::new(4, 3, r).map(drop),
+            "multihead_attention: num_heads is 3, but it must divide the width of the embedding",
+        ),
+        (
+            Embedding::<f32>::new(3, 2, r)
+                .and_then(|e| e.padding_idx(3))
+                .map(drop),
+            "embedding: index 3 is out of range for dimension 0 of size 3",
+        ),
+    ];
+    for (result, right) in cases {
+        assert_eq!(message(result), right);
+    }
+}
+
+#[test]
+fn other_inputs_are_checked_too() {
+    let r = &mut rng();
+    let bilinear = Bilinear::<f32>::new(2, 3, 4, r).unwrap();
+    let message = |a: &[usize], b: &[usize]| {
+        bilinear
+            .forward(&zeros(a), &zeros(b))
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        message(&[5, 3], &[5, 3]),
+        "bilinear: the input has shape [5, 3], but its last dimension must be 2, the layer's inputs"
+    );
+    assert_eq!(
+        message(&[5, 2], &[1, 3]),
+        "bilinear: the second input has shape [1, 3], but its dimensions before the last must be [5], the first one's"
+    );
+    assert_eq!(
+        message(&[], &[3]),
+        "bilinear: the input has shape [], but its last dimension must be 2, the layer's inputs"
+    );
+
+    let table = Embedding::<f32>::new(3, 2, r).unwrap();
+    for bad in [3, -1] {
+        assert_eq!(
+            table
+                .lookup(&Tensor::from([0, bad]), None)
+                .unwrap_err()
+                .to_string(),
+            format!("embedding: index {bad} is out of range for dimension 0 of size 3")
+        );
+    }
+    let x = Var::from(Tensor::from([[0.0f32, 2.0], [1.5, 0.0]]));
+    assert_eq!(
+        table.forward(&x).unwrap_err().to_string(),
+        "embedding: the input[1, 0] is 1.5, but it must hold whole numbers, those of the rows to look up"
+    );
+    assert_eq!(table.forward(&zeros(&[2, 3])).unwrap().shape(), [2, 3, 2]);
+    assert_eq!(
+        table
+            .lookup(&Tensor::zeros([0, 2]).unwrap(), None)
+            .unwrap()
+            .shape(),
+        [0, 2, 2]
+    );
+
+    let gru = Gru::<f32>::layers(3, 4, 2, true, r).unwrap();
+    let start = zeros(&[2, 5, 4]);
+    assert_eq!(
+        gru.run(&zeros(&[6, 5, 3]), Some(&start))
+            .unwrap_err()
+            .to_string(),
+        "gru: the first state has shape [2, 5, 4], but it must be [4, 5, 4]: layers and directions, examples, hidden size"
+    );
+
+    let attention = MultiheadAttention::<f32>::new(4, 2, r)
+        .unwrap()
+        .batch_first(true);
+    let (q, k) = (zeros(&[2, 3, 4]), zeros(&[2, 5, 4]));
+    let message = |k: &Var<f32>, v: &Var<f32>, mask: AttentionMask| {
+        attention.attend(&q, k, v, &mask).unwrap_err().to_string()
+    };
+    let masked = |shape: &[usize]| Tensor::full(shape, true).unwrap();
+    assert_eq!(
+        message(&k, &zeros(&[2, 4, 4]), AttentionMask::new()),
+        "multihead_attention: the input has shape [2, 4, 4], but key and value must have one shape, and 2 examples as the query"
+    );
+    assert_eq!(
+        message(&k, &k, AttentionMask::new().key_padding(masked(&[2, 3]))),
+        "multihead_attention: the key padding mask has shape [2, 3], but it must be [2, 5], examples and keys"
+    );
+    assert_eq!(
+        message(&k, &k, AttentionMask::new().attention(masked(&[5, 3]))),
+        "multihead_attention: the attention mask has shape [5, 3], but it must be [3, 5] or [4, 3, 5]"
+    );
+
+    let alone = BatchNorm1d::<f32>::new(3).unwrap();
+    let x = Tape::new().input(Tensor::zeros([1, 3]).unwrap());
+    assert_eq!(
+        alone.forward(&x).unwrap_err().to_string(),
+        "batch_norm1d: the input has shape [1, 3], but in training each channel must have more than one value: their \
+         deviation would be 0"
+    );
+    assert_eq!(alone.forward(&zeros(&[1, 3])).unwrap().shape(), [1, 3]);
+}
+
+#[test]
+fn a_place_that_may_read_from_none_gets_zeros() {
+    let mut attention = MultiheadAttention::<f64>::new(4, 2, &mut rng())
+        .unwrap()
+        .batch_first(true);
+    attention.out_proj.bias = None;
+    let tape = Tape::new();
+    let x = tape.leaf(Tensor::randn([1, 2, 4], &mut rng()).unwrap());
+    let mask = AttentionMask::new().attention(Tensor::from([[true, true], [false, true]]));
+    let (y, weights) = attention.attend(&x, &x, &x, &mask).unwrap();
+    assert_eq!(weights.value().to_vec(), [0.0, 0.0, 1.0, 0.0]);
+    assert_eq!(y.value().to_vec()[..4], [0.0; 4]);
+    let grads = y.sum(..).unwrap().backward().unwrap();
+    assert!(
+        grads
+            .get(&x)
+            .unwrap()
+            .isfinite()
+            .all(..)
+            .unwrap()
+            .item()
+            .unwrap()
+    );
+}
+
+#[test]
+fn pools_see_nan_and_infinities() {
+    let x = Var::from(Tensor::from([[
+        f32::NAN,
+        1.0,
+        2.0,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NEG_INFINITY,
+    ]]));
+    let y = MaxPool1d::new(2).forward(&x).unwrap().value().to_vec();
+    assert!(y[0].is_nan());
+    assert_eq!(y[1..], [f32::INFINITY, f32::NEG_INFINITY]);
+    // NaN wins wherever it stands.
+    let x = Var::from(Tensor::from([[1.0f32, f32::NAN]]));
+    assert!(MaxPool1d::new(2).forward(&x).unwrap().value()[[0, 0]].is_nan());
+}
+
+#[test]
+fn norms_keep_their_digits_far_from_zero() {
+    // The deviation is lost in the square of the mean, were it taken from there.
+    let x: Vec<f64> = (0..64).map(|i| 1e8 + f64::from(i % 7)).collect();
+    let near: Vec<f64> = (0..64).map(|i| f64::from(i % 7)).collect();
+    let norm = LayerNorm::<f64>::new([64]).unwrap();
+    let y = norm
+        .forward(&Var::from(Tensor::from_vec(x, [1, 64]).unwrap()))
+        .unwrap();
+    let z = norm
+        .forward(&Var::from(Tensor::from_vec(near, [1, 64]).unwrap()))
+        .unwrap();
+    for (a, b) in y.value().to_vec().into_iter().zip(z.value().to_vec()) {
+        assert!((a - b).abs() < 1e-7, "{a} {b}");
+    }
+    // And large ones do not overflow in single precision.
+    let x = Tensor::from([[1e30f32, -1e30, 1e30, -1e30]]);
+    let y = RmsNorm::<f32>::new([4])
+        .unwrap()
+        .forward(&Var::from(x))
+        .unwrap();
+    assert_eq!(y.value().to_vec(), [1.0, -1.0, 1.0, -1.0]);
+}
+
+/// Every layer that takes pictures or rows, by shape of its input.
+fn zoo() -> Vec<(Box<dyn Module<f64>>, Vec<usize>)> {
+    let r = &mut rng();
+    let mut train = BatchNorm2d::new(6).unwrap();
+    train.mode = Mode::Train;
+    vec![
+        (Box::new(Linear::new(5, 3, r).unwrap()), vec![7, 5]),
+        (Box::new(LayerNorm::new([5]).unwrap()), vec![7, 5]),
+        (Box::new(RmsNorm::new([5]).unwrap()), vec![7, 5]),
+        (Box::new(BatchNorm1d::new(5).unwrap()), vec![7, 5]),
+        (Box::new(train), vec![3, 6, 4, 5]),
+        (Box::new(Conv1d::new(6, 3, 2, r).unwrap()), vec![3, 6, 5]),
+        (
+            Box::new(Conv2d::grouped(6, 4, 3, 2, r).unwrap().padding(1).stride(2)),
+            vec![3, 6, 4, 5],
+        ),
+        (Box::new(Conv2d::new(6, 4, 1, r).unwrap()), vec![3, 6, 4, 5]),
+        (Box::new(MaxPool2d::new(2)), vec![3, 6, 4, 5]),
+        (Box::new(AvgPool2d::new(3).padding(1)), vec![3, 6, 4, 5]),
+        (Box::new(AdaptiveAvgPool2d::new([3, 2])), vec![3, 6, 4, 5]),
+        (Box::new(Gru::new(5, 3, r).unwrap()), vec![4, 2, 5]),
+        (
+            Box::new(Lstm::layers(5, 3, 2, true, r).unwrap()),
+            vec![4, 2, 5],
+        ),
+        (
+            Box::new(MultiheadAttention::new(6, 3, r).unwrap()),
+            vec![4, 2, 6],
+        ),
+        (Box::new(Flatten::new()), vec![3, 6, 4, 5]),
+        (Box::new(Softmax(1)), vec![3, 6, 4, 5]),
+    ]
+}
+
+/// Output, and the gradients of the sum of its squares by the input and by all parameters.
+fn all(layer: &dyn Module<f64>, x: &Tensor<f64>) -> Vec<Tensor<f64>> {
+    let tape = Tape::new();
+    let leaf = tape.leaf(x.clone());
+    let y = layer.forward(&leaf).unwrap();
+    let grads = y.square().sum(..).unwrap().backward().unwrap();
+    let mut found = vec![y.value().clone(), grads.get(&leaf).unwrap().clone()];
+    layer.visit(&mut |_, p| found.push(grads.get(p).unwrap().clone()));
+    found
+}
+
+#[test]
+fn memory_layout_does_not_matter() {
+    for (layer, shape) in zoo() {
+        let x = Tensor::randn(&shape, &mut rng()).unwrap();
+        let dims: Vec<i64> = (0..shape.len() as i64).rev().collect();
+        let turned = x
+            .permute(&dims[..])
+            .unwrap()
+            .contiguous()
+            .permute(&dims[..])
+            .unwrap();
+        let wide = Tensor::cat(&[&x, &x], -1)
+            .unwrap()
+            .narrow(-1, 0, shape[shape.len() - 1])
+            .unwrap();
+        let flipped = x.flip(0).unwrap().contiguous().flip(0).unwrap();
+        for other in [turned, wide, flipped] {
+            assert_eq!(x, other);
+            for (a, b) in all(&*layer, &x).iter().zip(all(&*layer, &other)) {
+                let close = a.sub(&b).unwrap().abs().max(..).unwrap().item().unwrap() < 1e-12;
+                assert!(close, "{}", layer.describe());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_rows_are_rows_too() {
+    for (layer, mut shape) in zoo() {
+        let what = layer.describe();
+        // Training statistics over nothing are refused; sequences have no example.
+        let batch = usize::from(
+            what.starts_with("Gru") || what.starts_with("Lstm") || what.starts_with("Multi"),
+        );
+        shape[batch] = 0;
+        let tape = Tape::new();
+        let x = tape.input(Tensor::zeros(&shape).unwrap());
+        match layer.forward(&x) {
+            Ok(y) => {
+                assert_eq!(y.numel(), 0, "{what}");
+                let Ok(grads) = y.sum(..).unwrap().backward() else {
+                    continue;
+                };
+                layer.visit(&mut |_, p| {
+                    if let Some(g) = grads.find(p) {
+                        assert!(
+                            g.eq(0.0).unwrap().all(..).unwrap().item().unwrap(),
+                            "{what}"
+                        );
+                    }
+                });
+            }
+            Err(e) => assert!(what.starts_with("BatchNorm"), "{what}: {e}"),
+        }
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_threads() {
+    let r = &mut rng();
+    let layers: Vec<(Box<dyn Module<f64> + Send + Sync>, Vec<usize>)> = vec![
+        (Box::new(LayerNorm::new([300]).unwrap()), vec![1000, 300]),
+        (Box::new(BatchNorm1d::new(40).unwrap()), vec![3000, 40]),
+        (
+            Box::new(Conv2d::new(3, 8, 3, r).unwrap().padding(1)),
+            vec![50, 3, 20, 20],
+        ),
+        (Box::new(MaxPool2d::new(2)), vec![40, 5, 40, 40]),
+        (Box::new(AvgPool2d::new(2)), vec![40, 5, 40, 40]),
+        (Box::new(Linear::new(300, 100, r).unwrap()), vec![500, 300]),
+    ];
+    for (layer, shape) in layers {
+        let x = Tensor::randn(&shape, &mut rng()).unwrap();
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| all(&*layer, &x))
+        };
+        let one = run(1);
+        for threads in [2, 5] {
+            assert!(
+                one == run(threads),
+                "{} on {threads} threads",
+                layer.describe()
+            );
+        }
+    }
+    // Dropout, a lookup, and a step of an optimizer.
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let mut table = Embedding::from_weight(Tensor::<f32>::ones([500, 300]).unwrap());
+            let index = Tensor::from_vec((0..4000).map(|i| i * i % 500).collect(), 4000).unwrap();
+            let rows = table.lookup(&index, &Tape::new()).unwrap();
+            let grads = Dropout::new(0.3, 5)
+                .unwrap()
+                .forward(&rows)
+                .unwrap()
+                .square()
+                .sum(..)
+                .unwrap()
+                .backward()
+                .unwrap();
+            drop(rows);
+            let mut adam = Adam::new(0.01).amsgrad(true);
+            adam.step(&mut table, &grads).unwrap();
+            table.weight.value().to_vec()
+        })
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(5));
+}
+
+#[test]
+fn a_model_crosses_threads() {
+    let model = Sequential::<f32>::mlp(&[3, 4, 2], ReLU, &mut rng()).unwrap();
+    let one = model.forward(&zeros(&[1, 3])).unwrap().into_value();
+    std::thread::scope(|s| {
+        let again = s.spawn(|| model.forward(&zeros(&[1, 3])).unwrap().into_value());
+        assert_eq!(again.join().unwrap(), one);
+    });
+}
+
+#[test]
+fn describe_says_what_matters() {
+    let r = &mut rng();
+    let conv = Conv2d::<f32>::grouped(4, 8, 3, 2, r)
+        .unwrap()
+        .stride(2)
+        .padding([1, 0])
+        .dilation(2);
+    assert_eq!(
+        conv.describe(),
+        "Conv2d(4, 8, [3, 3], stride [2, 2], padding [1, 0], dilation [2, 2], 2 groups)"
+    );
+    assert_eq!(
+        Linear::<f32>::new(2, 3, r)
+            .unwrap()
+            .without_bias()
+            .describe(),
+        "Linear(2, 3, no bias)"
+    );
+    assert_eq!(
+        Lstm::<f32>::layers(2, 3, 2, true, r).unwrap().describe(),
+        "Lstm(2, 3, 2 layers, bidirectional)"
+    );
+    assert_eq!(Module::<f32>::describe(&LeakyReLU(0.1)), "LeakyReLU(0.1)");
+    assert_eq!(
+        Module::<f32>::describe(&Lambda(|x: &Var<f32>| Ok(x.clone()))),
+        "Lambda"
+    );
+}
+
+#[test]
+fn a_summary_counts_buffers_too() {
+    let r = &mut rng();
+    let inner = Sequential::new()
+        .push(Conv2d::new(1, 4, 3, r).unwrap())
+        .push_named("norm", BatchNorm2d::new(4).unwrap());
+    let model = Sequential::<f32>::new()
+        .push(inner)
+        .push(Flatten::new())
+        .push(Linear::new(144, 10, r).unwrap());
+    let summary = Summary::new(&model, [2, 1, 8, 8]).unwrap();
+    assert_eq!(
+        summary.to_string(),
+        "\
+name    layer                 output        parameters  buffers  bytes
+0.0     Conv2d(1, 4, [3, 3])  [2, 4, 6, 6]          40        0    160
+0.norm  BatchNorm2d(4)        [2, 4, 6, 6]           8        9     72
+1       Flatten               [2, 144]               0        0      0
+2       Linear(144, 10)       [2, 10]            1,450        0  5,800
+sum                           [2, 10]            1,498        9  6,032
+"
+    );
+    assert_eq!(summary.sizes().parameters, model.num_parameters());
+    assert!(Summary::new(&model, [2, 1, 9, 9]).is_err());
+}
