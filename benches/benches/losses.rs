@@ -1,39 +1,11 @@
 //! Losses, each forward and backward from a fresh tape.
 
-use autograd::{Result, Tape, Tensor, Var};
+use autograd::{Result, Tensor, Var};
+use benches::losses::{Data, first, pointwise, step};
 use benches::{case, classes, close, large, uniform};
 use criterion::Criterion;
 use losses::classification::CrossEntropy;
 use losses::prelude::*;
-
-type Data = Vec<Tensor<f32>>;
-type Outcome = (f32, Vec<Tensor<f32>>);
-
-/// The value of `loss`, and the gradients of the first `N` of `inputs`; the others are constants.
-fn step<const N: usize>(
-    inputs: &[Tensor<f32>],
-    loss: impl Fn(&[Var<f32>]) -> Result<Var<f32>>,
-) -> Outcome {
-    let run = || {
-        let tape = Tape::new();
-        let vars: Vec<Var<f32>> = inputs
-            .iter()
-            .enumerate()
-            .map(|(i, x)| {
-                if i < N {
-                    tape.leaf(x.clone())
-                } else {
-                    x.into()
-                }
-            })
-            .collect();
-        let y = loss(&vars)?;
-        let mut grads = y.backward()?;
-        let dx = vars[..N].iter().filter_map(|x| grads.take(x)).collect();
-        Ok::<_, Error>((y.item()?, dx))
-    };
-    run().expect("the inputs of a benchmark")
-}
 
 /// `ln Σ e^x` of a row, in `f64`.
 fn logsumexp(row: &[f32]) -> f64 {
@@ -50,23 +22,6 @@ fn mean_of_rows(x: &Tensor<f32>, cost: impl Fn(usize, &[f32], f64) -> f64) -> f6
     each.map(|(i, row)| cost(i, row, logsumexp(row)))
         .sum::<f64>()
         / rows as f64
-}
-
-/// The mean over the elements of `x` and `t` of `cost`, in `f64`.
-fn mean_of_elements(v: &[Tensor<f32>], cost: impl Fn(f64, f64) -> f64) -> f64 {
-    let (x, t) = (v[0].as_slice(), v[1].as_slice());
-    let (x, t) = (x.expect("contiguous"), t.expect("contiguous"));
-    let sum: f64 = x
-        .iter()
-        .zip(t)
-        .map(|(&x, &t)| cost(x.into(), t.into()))
-        .sum();
-    sum / x.len() as f64
-}
-
-/// The first element of the first gradient.
-fn first(y: &Outcome) -> f32 {
-    y.1[0].buffer()[y.1[0].layout().offset()]
 }
 
 fn probability(x: &[Tensor<f32>]) -> f64 {
@@ -166,32 +121,6 @@ fn with_classes(
             close(y.0, mean_of_rows(&x[0], cost), 1e-5);
             let own = if t[0] == 0 { 1.0 - smoothing } else { 0.0 };
             close(first(y), (probability(x) - own - even) / n as f64, 1e-3);
-        },
-    );
-}
-
-fn pointwise(
-    c: &mut Criterion,
-    name: &str,
-    (n, low, high): (usize, f32, f32),
-    loss: fn(&Var<f32>, &Var<f32>) -> Result<Var<f32>>,
-    value: fn(f64, f64) -> f64,
-    slope: fn(f64, f64) -> f64,
-) {
-    let size = match n {
-        10_000_000 => "1e7".into(),
-        1_000_000 => "1e6".into(),
-        _ => n.to_string(),
-    };
-    case(
-        c,
-        &format!("losses/{name}/{size}"),
-        || vec![uniform([n], low, high, 1), uniform([n], 0.0, 1.0, 2)],
-        |v| step::<1>(v, |v| loss(&v[0], &v[1])),
-        |v, y| {
-            close(y.0, mean_of_elements(v, value), 1e-5);
-            let (x, t) = (v[0].buffer()[0].into(), v[1].buffer()[0].into());
-            close(first(y), slope(x, t) / n as f64, 1e-4);
         },
     );
 }

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod losses;
+
 use criterion::{Bencher, Criterion};
 use std::time::{Duration, Instant};
 use tensor_core::{IntoShape, Tensor};

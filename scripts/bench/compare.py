@@ -19,7 +19,8 @@ import subprocess
 import sys
 
 HOME = pathlib.Path(__file__).resolve().parents[2]
-BENCHES = ["limits", "losses", "tensor", "matmul", "tape", "training"]
+FAMILIES = sorted(path.stem for path in (HOME / "benches" / "benches").glob("losses_*.rs"))
+BENCHES = ["limits", "losses", *FAMILIES, "tensor", "matmul", "tape", "training"]
 
 
 def cargo(bench, patterns, large, seconds):

@@ -95,6 +95,23 @@ for n in (1_000_000, 10_000_000):
         pointwise(name, n, -1, 1, loss)
 
 
+pointwise("poisson_nll", 1_000_000, -1, 1, F.poisson_nll_loss)
+
+
+@case("losses/gaussian_nll/1e6")
+def _():
+    x, t = (leaf(uniform((1_000_000,), -1, 1)) for _ in range(2))
+    v = leaf(uniform((1_000_000,), 0.5, 2))
+    return step(lambda: F.gaussian_nll_loss(x, t, v), x, t, v)
+
+
+@case("losses/kl_div_with_logits/4096x1000")
+def _():
+    x, t = leaf(uniform((4096, 1000), -4, 4)), uniform((4096, 1000), -4, 4)
+    log = F.log_softmax
+    return step(lambda: F.kl_div(log(x, -1), log(t, -1), reduction="batchmean", log_target=True), x)
+
+
 @case("losses/cosine_embedding/4096x512")
 def _():
     a, b = leaf(uniform((4096, 512), -1, 1)), leaf(uniform((4096, 512), -0.9, 1))
