@@ -57,9 +57,11 @@ pub mod prelude {
     pub use crate::classification::*;
     pub use crate::divergence::*;
     pub use crate::metric::*;
+    pub use crate::preference::*;
     pub use crate::ranking::*;
     pub use crate::reduction::Reduction;
     pub use crate::regression::*;
+    pub use crate::selfsup::*;
     pub use autograd::{
         Element, Error, Float, GradOptions, Gradients, Param, Result, Tape, Tensor, Var, grad,
         gradcheck, gradgradcheck, keepdim,

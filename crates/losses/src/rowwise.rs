@@ -191,7 +191,7 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize, const INPUT: usize> Kernel
 }
 
 /// Calls `f(first, n, blocks)` for consecutive blocks of rows `start..end`.
-fn each_block<T: Float, const N: usize>(
+pub(crate) fn each_block<T: Float, const N: usize>(
     rows: &[Rows<'_, T>; N],
     start: usize,
     end: usize,

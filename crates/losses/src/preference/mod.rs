@@ -1,1 +1,5 @@
-//! Losses of preferences between answers.
+//! Losses of preferences between two answers.
+
+mod dpo;
+
+pub use dpo::{DpoLoss, DpoVariant, dpo_loss};
