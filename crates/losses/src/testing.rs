@@ -46,6 +46,13 @@ impl Case<'_> {
     pub fn has_tensor(&self, name: &str) -> bool {
         self.option(name).is_object()
     }
+    /// A list of sizes among the options.
+    pub fn sizes(&self, name: &str) -> Vec<usize> {
+        ints(self.option(name))
+            .iter()
+            .map(|&n| n as usize)
+            .collect()
+    }
     /// A tensor among the options.
     pub fn tensor<T: Float>(&self, name: &str) -> Option<Tensor<T>> {
         Some(self.option(name)).filter(|v| !v.is_null()).map(floats)
@@ -94,6 +101,11 @@ impl Case<'_> {
             x.expand(ints(expand)).unwrap()
         };
         lay(self.0["layout"][name].as_str().unwrap_or("plain"), &x)
+    }
+    /// The one of `v` that stands for the floating input `name`, if there is such an input.
+    pub fn of<'v, T: Float>(&self, v: &'v [Var<T>], name: &str) -> Option<&'v Var<T>> {
+        let names = self.floats::<T>();
+        names.iter().position(|(n, _)| n == name).map(|i| &v[i])
     }
     /// Names and values of the floating inputs.
     fn floats<T: Float>(&self) -> Vec<(String, Tensor<T>)> {

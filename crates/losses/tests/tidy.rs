@@ -24,21 +24,6 @@ const SHARED_FIXTURES: &[(&str, &str)] = &[
 
 /// Fixtures of losses that are still to be written.
 const WAITING: &[&str] = &[
-    "adaptive_log_softmax_with_loss",
-    "ciou_loss",
-    "ctc_loss",
-    "dice_loss",
-    "diou_loss",
-    "generalized_cross_entropy",
-    "giou_loss",
-    "linear_cross_entropy",
-    "logit_adjusted_cross_entropy",
-    "lovasz_hinge",
-    "lovasz_softmax",
-    "multi_margin_loss",
-    "poly1_cross_entropy",
-    "rnnt_loss",
-    "softmax_focal_loss",
     "tversky_loss",
 ];
 

@@ -44,7 +44,7 @@ unary! {
     /// `2^x`
     exp2 / Exp2 (y) = |y, dy| dy * y * std::f64::consts::LN_2;
     /// `e^x - 1`, accurate near 0.
-    expm1 / Expm1 (y) = |y, dy| dy * (y + 1.0);
+    expm1 / Expm1 (x) = |x, dy| dy * x.exp(); // Where the result is close to -1, adding 1 to it cancels.
     /// The natural logarithm: `-inf` at 0, NaN below.
     log / Log (x) = |x, dy| dy / x;
     /// The logarithm to base 2.

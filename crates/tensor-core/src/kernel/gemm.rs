@@ -16,7 +16,27 @@ pub struct Matrix<'a, T> {
     pub stride: [isize; 2],
 }
 
-impl<T> Matrix<'_, T> {
+impl<'a, T> Matrix<'a, T> {
+    /// The rows of a matrix as they lie one after the other in `data`.
+    pub fn row_major(data: &'a [T], size: [usize; 2]) -> Self {
+        Matrix {
+            data,
+            offset: 0,
+            size,
+            stride: [size[1] as isize, 1],
+        }
+    }
+
+    /// The transposed matrix.
+    pub fn t(self) -> Self {
+        let ([m, n], [rows, columns]) = (self.size, self.stride);
+        Matrix {
+            size: [n, m],
+            stride: [columns, rows],
+            ..self
+        }
+    }
+
     /// Whether every element lies within the buffer.
     fn fits(&self) -> bool {
         let mut low = self.offset as i128;
@@ -50,13 +70,15 @@ const SPLIT: usize = 1 << 19;
 /// Parts of rows or columns are multiples of it, and so of the tiles of the GEMM.
 const TILE: usize = 32;
 
-/// Where a part of the result is written: element `[i, j]` at `to + i * pitch + j`.
+/// Where a part of the result is written: element `[i, j]` at `to + i * pitch + j`, in place of what is there or added
+/// to it.
 #[derive(Clone, Copy)]
 struct Target<T> {
     to: *mut T,
     pitch: usize,
+    add: bool,
 }
-// SAFETY: `matmul` hands each thread a target of elements of its own, and waits for all threads before it returns.
+// SAFETY: `threaded` hands each thread a target of elements of its own, and waits for all threads before it returns.
 unsafe impl<T: Send> Sync for Target<T> {}
 
 /// `out = a · b`, row-major.
@@ -67,6 +89,19 @@ unsafe impl<T: Send> Sync for Target<T> {}
 /// # Panics
 /// If the sizes disagree or a matrix reaches outside its slice; callers have checked both.
 pub fn matmul<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
+    threaded(a, b, false, out);
+}
+
+/// `out += a · b`, row-major.
+///
+/// # Panics
+/// If the sizes disagree or a matrix reaches outside its slice; callers have checked both.
+pub fn matmul_add<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
+    threaded(a, b, true, out);
+}
+
+/// The product in place of what `out` holds, or added to it.
+fn threaded<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, add: bool, out: &mut [T]) {
     let ([m, k], n) = (a.size, b.size[1]);
     assert!(
         b.size[0] == k && out.len() == m * n,
@@ -76,7 +111,10 @@ pub fn matmul<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
         return;
     }
     if k == 0 {
-        return out.fill(T::ZERO);
+        if !add {
+            out.fill(T::ZERO);
+        }
+        return;
     }
     assert!(
         a.fits() && b.fits(),
@@ -85,6 +123,7 @@ pub fn matmul<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
     let target = Target {
         to: out.as_mut_ptr(),
         pitch: n,
+        add,
     };
     let threads = rayon::current_num_threads();
     let dim = usize::from(n > m);
@@ -104,7 +143,7 @@ pub fn matmul<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
         };
         let part = Target {
             to: target.to.wrapping_add(skip),
-            pitch: n,
+            ..*target
         };
         // SAFETY: the parts lie within what was found to fit above, and no two of them have an element of `out` in
         // common.
@@ -112,11 +151,11 @@ pub fn matmul<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
     });
 }
 
-/// `c = a · b` on this thread.
+/// `c = a · b`, or `c += a · b`, on this thread.
 ///
 /// # Safety
 /// - `a` and `b` lie within their slices, and `a` has as many columns as `b` rows.
-/// - `c` is valid for writes of as many elements as the product has, and no one else reads or writes them.
+/// - `c` is valid for reads and writes of as many elements as the product has, and no one else reads or writes them.
 unsafe fn product<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: Target<T>) {
     let ([m, k], n) = (a.size, b.size[1]);
     let [[rsa, csa], [rsb, csb]] = [a.stride, b.stride];
@@ -127,14 +166,14 @@ unsafe fn product<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: Target<T>) {
         // slice, and for m·n elements of `c`, which are no one else's.
         DType::F32 => unsafe {
             let (pa, pb, pc) = (pa.cast(), pb.cast(), c.to.cast());
-            let pitch = c.pitch as isize;
-            matrixmultiply::sgemm(m, k, n, 1.0, pa, rsa, csa, pb, rsb, csb, 0.0, pc, pitch, 1);
+            let (pitch, kept) = (c.pitch as isize, f32::from(c.add));
+            matrixmultiply::sgemm(m, k, n, 1.0, pa, rsa, csa, pb, rsb, csb, kept, pc, pitch, 1);
         },
         // SAFETY: as above, and `T` is `f64` in this arm.
         DType::F64 => unsafe {
             let (pa, pb, pc) = (pa.cast(), pb.cast(), c.to.cast());
-            let pitch = c.pitch as isize;
-            matrixmultiply::dgemm(m, k, n, 1.0, pa, rsa, csa, pb, rsb, csb, 0.0, pc, pitch, 1);
+            let (pitch, kept) = (c.pitch as isize, f64::from(c.add));
+            matrixmultiply::dgemm(m, k, n, 1.0, pa, rsa, csa, pb, rsb, csb, kept, pc, pitch, 1);
         },
         _ => {
             let at = |x: &Matrix<'_, T>, i: usize, j: usize| {
@@ -143,13 +182,60 @@ unsafe fn product<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: Target<T>) {
             };
             for i in 0..m {
                 for j in 0..n {
-                    let sum = (0..k).fold(<T as Element>::ZERO, |sum, l| {
-                        sum.plus(at(&a, i, l).times(at(&b, l, j)))
-                    });
                     // SAFETY: the caller vouches for element [i, j] of `c`.
-                    unsafe { c.to.add(i * c.pitch + j).write(sum) }
+                    let out = unsafe { &mut *c.to.add(i * c.pitch + j) };
+                    let kept = if c.add { *out } else { <T as Element>::ZERO };
+                    *out = (0..k).fold(kept, |sum, l| sum.plus(at(&a, i, l).times(at(&b, l, j))));
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Small whole numbers, whose products are exact in any order.
+    fn numbers<T: Number>(n: usize, seed: usize) -> Vec<T> {
+        (0..n)
+            .map(|i| T::from_i64((i * 7 + seed) as i64 % 5 - 2))
+            .collect()
+    }
+
+    fn adds<T: Number>([m, k, n]: [usize; 3]) {
+        let (a, b) = (numbers::<T>(m * k, 1), numbers::<T>(k * n, 3));
+        // The left factor lies transposed.
+        let (left, right) = (
+            Matrix::row_major(&a, [k, m]).t(),
+            Matrix::row_major(&b, [k, n]),
+        );
+        let start = numbers::<T>(m * n, 4);
+        let mut out = start.clone();
+        matmul_add(left, right, &mut out);
+        for i in 0..m {
+            for j in 0..n {
+                let sum = (0..k).fold(start[i * n + j], |sum, l| {
+                    sum.plus(a[l * m + i].times(b[l * n + j]))
+                });
+                assert_eq!(out[i * n + j], sum, "[{i}, {j}] of {m}, {k}, {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_is_added() {
+        // Tall and short ones, those that threads share by rows or by columns, and those without a middle.
+        for size in [
+            [3, 4, 5],
+            [2, 0, 3],
+            [100, 80, 70],
+            [8, 300, 200],
+            [1, 1, 1],
+        ] {
+            adds::<f32>(size);
+            adds::<f64>(size);
+            adds::<i64>(size);
         }
     }
 }

@@ -1,0 +1,185 @@
+//! The cross entropy of a row of logits with a class.
+
+use super::cross_entropy::{CrossEntropy, NAME};
+use super::row::{Kept, row_sum, sum_by};
+use super::target::{Classes, along};
+use crate::rowwise::RowLoss;
+use autograd::tensor_core::kernel::Isa;
+use autograd::{Float, Result, Tensor, Var};
+
+/// Cross entropy with class targets, row by row.
+#[derive(Clone)]
+pub(crate) struct WithClasses<T: Float> {
+    dim: isize,
+    classes: Classes<T>,
+    smoothing: f64,
+    over_finite: bool,
+    z_loss: f64,
+}
+
+impl<T: Float> WithClasses<T> {
+    /// Of targets for rows along dimension `dim`.
+    pub fn new(options: &CrossEntropy<T>, classes: Classes<T>, dim: usize) -> Self {
+        WithClasses {
+            dim: dim as isize,
+            classes,
+            smoothing: options.label_smoothing,
+            over_finite: options.smooth_over_finite,
+            z_loss: options.z_loss,
+        }
+    }
+
+    /// `s / C Σ_c w[c] (lse(x) - x[c])` over the classes that take part in the smoothing.
+    #[inline(always)]
+    fn spread(&self, x: &[T], kept: Kept<T>, takes: impl Fn(T) -> bool) -> f64 {
+        let sum = match self.classes.weights() {
+            None => sum_by(x, |_, v| if takes(v) { kept.cost(v) } else { 0.0 }),
+            Some(w) => sum_by(x, |c, v| {
+                if takes(v) && w[c] != T::ZERO {
+                    w[c].f64() * kept.cost(v)
+                } else {
+                    0.0
+                }
+            }),
+        };
+        self.smoothing / count(x, takes) * sum
+    }
+
+    /// The slopes of a smoothed row but for its own class's share: `own` is that share, `z` the slope by `lse(x)` beyond
+    /// the costs.
+    #[inline(always)]
+    fn smooth<I: Isa>(
+        &self,
+        x: &[T],
+        kept: Kept<T>,
+        [g, own, z]: [f64; 3],
+        dx: &mut [T],
+        takes: impl Fn(T) -> bool,
+    ) {
+        let count = count(x, &takes);
+        let total = match self.classes.weights() {
+            None => count,
+            Some(w) => sum_by(x, |c, v| if takes(v) { w[c].f64() } else { 0.0 }),
+        };
+        let even = self.smoothing / count;
+        kept.softmax::<I>(x, T::of(g * (own + even * total + z)), dx);
+        let even = g * even;
+        match self.classes.weights() {
+            None => {
+                for (d, &v) in dx.iter_mut().zip(x) {
+                    *d = *d - T::of(if takes(v) { even } else { 0.0 });
+                }
+            }
+            Some(w) => {
+                for ((d, &v), w) in dx.iter_mut().zip(x).zip(w) {
+                    *d = *d - T::of(if takes(v) { even * w.f64() } else { 0.0 });
+                }
+            }
+        }
+    }
+}
+
+/// How many classes take part in the smoothing.
+#[inline(always)]
+fn count<T: Float>(x: &[T], takes: impl Fn(T) -> bool) -> f64 {
+    x.iter().filter(|&&v| takes(v)).count() as f64
+}
+
+impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
+    const NAME: &'static str = NAME;
+    type Keep = Kept<T>;
+
+    #[inline(always)]
+    fn value<I: Isa>(&self, i: usize, [x]: [&[T]; 1]) -> (f64, Kept<T>) {
+        let Some(t) = self.classes.get(i) else {
+            return (0.0, Kept::default());
+        };
+        let (kept, w) = (Kept::of::<I>(x), self.classes.weight(t));
+        let mut value = if w == 0.0 { 0.0 } else { w * kept.cost(x[t]) };
+        if self.smoothing != 0.0 {
+            let even = if self.over_finite {
+                self.spread(x, kept, |v| v != T::LOWEST)
+            } else {
+                self.spread(x, kept, |_| true)
+            };
+            // A strong zero: the class itself may cost an infinity.
+            let own = if self.smoothing == 1.0 {
+                0.0
+            } else {
+                (1.0 - self.smoothing) * value
+            };
+            value = own + even;
+        }
+        if self.z_loss != 0.0 {
+            value += self.z_loss * kept.lse() * kept.lse();
+        }
+        (value, kept)
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, const K: usize>(
+        &self,
+        i: usize,
+        [x]: [&[T]; 1],
+        kept: Kept<T>,
+        g: T,
+        dx: &mut [T],
+    ) {
+        let Some(t) = self.classes.get(i) else {
+            return dx.fill(T::ZERO);
+        };
+        let (g, w) = (g.f64(), self.classes.weight(t));
+        let z = if self.z_loss == 0.0 {
+            0.0
+        } else {
+            2.0 * self.z_loss * kept.lse()
+        };
+        if self.smoothing == 0.0 {
+            kept.softmax::<I>(x, T::of(g * (w + z)), dx);
+        } else {
+            let parts = [g, (1.0 - self.smoothing) * w, z];
+            if self.over_finite {
+                self.smooth::<I>(x, kept, parts, dx, |v| v != T::LOWEST);
+            } else {
+                self.smooth::<I>(x, kept, parts, dx, |_| true);
+            }
+        }
+        // The slopes of the costs add up to nothing: the true class gets what the others lack, which keeps its digits
+        // where `p - 1` would cancel.
+        dx[t] = T::ZERO;
+        dx[t] = T::of(g * z - row_sum(dx));
+    }
+
+    fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
+        if v[0].numel() == 0 {
+            return self.classes.nothing();
+        }
+        let x = self.classes.live(&v[0], self.dim)?;
+        let log = x.log_softmax(self.dim)?;
+        let own = -self.classes.pick(&log, self.dim)?;
+        let mut rows = self.classes.weigh(own)?;
+        if self.smoothing != 0.0 {
+            let takes = x.value().ne(T::LOWEST)?;
+            let (all, count) = if self.over_finite {
+                let count = takes.cast::<T>().sum(self.dim)?;
+                (log.keep_where(&takes), count)
+            } else {
+                let count = x.shape()[self.dim as usize];
+                (log, Tensor::scalar(T::of(count as f64)))
+            };
+            let all = match self.classes.weight_tensor() {
+                Some(w) => all.mul(Var::from(along(w, x.ndim(), self.dim)?))?,
+                None => all,
+            };
+            let even = all
+                .sum(self.dim)?
+                .mul(-self.smoothing)?
+                .div(Var::from(count))?;
+            rows = rows.mul(1.0 - self.smoothing)?.add(even)?;
+        }
+        if self.z_loss != 0.0 {
+            rows = rows.add(x.logsumexp(self.dim)?.square().mul(self.z_loss)?)?;
+        }
+        Ok(rows.keep_where(&self.classes.counts()?))
+    }
+}

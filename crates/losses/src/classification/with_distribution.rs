@@ -1,0 +1,156 @@
+//! The cross entropy of a row of logits with a distribution.
+
+use super::cross_entropy::{CrossEntropy, NAME};
+use super::row::{Kept, row_sum, sum_by};
+use super::target::along;
+use crate::check;
+use crate::rowwise::RowLoss;
+use autograd::tensor_core::kernel::Isa;
+use autograd::{Float, Result, Tensor, Var, keepdim};
+
+/// Cross entropy with distributions, row by row.
+#[derive(Clone)]
+pub(crate) struct WithDistribution<T: Float> {
+    dim: isize,
+    weight: Option<(Tensor<T>, Vec<T>)>,
+    smoothing: f64,
+    over_finite: bool,
+    z_loss: f64,
+}
+
+/// That no probability is negative.
+pub(crate) fn check_probabilities<T: Float>(op: &'static str, target: &Tensor<T>) -> Result<()> {
+    let is_negative = |p| p < T::ZERO;
+    check::elements(
+        op,
+        "target",
+        target,
+        is_negative,
+        "a probability is not negative",
+    )
+}
+
+impl<T: Float> WithDistribution<T> {
+    /// Of rows along dimension `dim`.
+    pub fn new(options: &CrossEntropy<T>, dim: usize) -> Self {
+        WithDistribution {
+            dim: dim as isize,
+            weight: options.weight.as_ref().map(|w| (w.clone(), w.to_vec())),
+            smoothing: options.label_smoothing,
+            over_finite: options.smooth_over_finite,
+            z_loss: options.z_loss,
+        }
+    }
+
+    /// What the smoothing gives to each class of a row that takes part in it.
+    #[inline(always)]
+    fn even(&self, x: &[T]) -> f64 {
+        if self.smoothing == 0.0 {
+            0.0
+        } else if self.over_finite {
+            self.smoothing / sum_by(x, |_, v| f64::from(v != T::LOWEST))
+        } else {
+            self.smoothing / x.len() as f64
+        }
+    }
+
+    /// The weight of class `c`'s cost.
+    #[inline(always)]
+    fn share(&self, c: usize, x: T, t: T, even: f64) -> f64 {
+        let q = if self.smoothing == 0.0 {
+            t.f64()
+        } else if self.over_finite && x == T::LOWEST {
+            (1.0 - self.smoothing) * t.f64()
+        } else {
+            (1.0 - self.smoothing) * t.f64() + even
+        };
+        self.weight.as_ref().map_or(q, |(_, w)| w[c].f64() * q)
+    }
+}
+
+impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
+    const NAME: &'static str = NAME;
+    const COST: usize = 12;
+    /// The row, and the sum of its shares.
+    type Keep = (Kept<T>, f64);
+
+    #[inline(always)]
+    fn value<I: Isa>(&self, _: usize, [x, t]: [&[T]; 2]) -> (f64, Self::Keep) {
+        let kept = Kept::of::<I>(x);
+        let even = self.even(x);
+        let (mut value, mut total) = ([0.0f64; 8], [0.0f64; 8]);
+        for (c, (&x, &t)) in x.iter().zip(t).enumerate() {
+            let q = self.share(c, x, t, even);
+            value[c % 8] += if q == 0.0 { 0.0 } else { q * kept.cost(x) };
+            total[c % 8] += q;
+        }
+        let mut value: f64 = value.iter().sum();
+        if self.z_loss != 0.0 {
+            value += self.z_loss * kept.lse() * kept.lse();
+        }
+        (value, (kept, total.iter().sum()))
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, const K: usize>(
+        &self,
+        _: usize,
+        [x, t]: [&[T]; 2],
+        (kept, total): Self::Keep,
+        g: T,
+        dx: &mut [T],
+    ) {
+        let g = g.f64();
+        if K == 1 {
+            let g = g * (1.0 - self.smoothing);
+            for (c, (d, &x)) in dx.iter_mut().zip(x).enumerate() {
+                let w = self.weight.as_ref().map_or(1.0, |(_, w)| w[c].f64());
+                *d = T::of(if w * g == 0.0 {
+                    0.0
+                } else {
+                    w * g * kept.cost(x)
+                });
+            }
+            return;
+        }
+        let z = if self.z_loss == 0.0 {
+            0.0
+        } else {
+            2.0 * self.z_loss * kept.lse()
+        };
+        let even = self.even(x);
+        kept.softmax::<I>(x, T::of(g * (total + z)), dx);
+        for (c, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
+            *d = *d - T::of(g * self.share(c, x, t, even));
+        }
+        // As for a class: the likeliest class gets what the others lack.
+        if let Some(top) = x.iter().position(|&v| v == kept.max) {
+            dx[top] = T::ZERO;
+            dx[top] = T::of(g * z - row_sum(dx));
+        }
+    }
+
+    fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
+        let (x, t) = (&v[0], &v[1]);
+        let log = x.log_softmax(self.dim)?;
+        let mut q = t.clone();
+        if self.smoothing != 0.0 {
+            let takes = x.value().ne(T::LOWEST)?;
+            let takes = takes.logical_or(takes.full_like(!self.over_finite))?;
+            let takes = takes.cast::<T>();
+            let count = takes.sum(keepdim(self.dim))?;
+            let even = takes.mul(T::of(self.smoothing))?.div(&count)?;
+            q = q.mul(1.0 - self.smoothing)?.add(Var::from(even))?;
+        }
+        if let Some((w, _)) = &self.weight {
+            q = q.mul(Var::from(along(w, x.ndim(), self.dim)?))?;
+        }
+        // 0 · (-inf) is 0 in the value; the slope of the share is the logarithm all the same.
+        let zero = q.value().eq(T::ZERO)?.logical_and(log.value().isinf())?;
+        let rows = -q.mul(log.keep_where(&zero.logical_not()))?.sum(self.dim)?;
+        if self.z_loss == 0.0 {
+            return Ok(rows);
+        }
+        rows.add(x.logsumexp(self.dim)?.square().mul(self.z_loss)?)
+    }
+}
