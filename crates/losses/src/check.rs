@@ -90,6 +90,22 @@ pub(crate) fn labels<T: Float>(op: &'static str, what: &'static str, t: &Tensor<
     )
 }
 
+/// Checks that every probability lies in 0..=1.
+pub(crate) fn probabilities<T: Float>(
+    op: &'static str,
+    what: &'static str,
+    p: &Tensor<T>,
+) -> Result<()> {
+    let is_none = |v: T| !(T::ZERO..=T::ONE).contains(&v);
+    elements(
+        op,
+        what,
+        p,
+        is_none,
+        "a probability lies in 0..=1; logits must first go through `sigmoid` or `softmax`",
+    )
+}
+
 /// Checks that a target is 1 or -1 everywhere, for losses that branch on it.
 pub(crate) fn signs<T: Float>(op: &'static str, what: &'static str, t: &Tensor<T>) -> Result<()> {
     let is_no_sign = |v: T| v != T::ONE && v != -T::ONE;

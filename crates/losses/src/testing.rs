@@ -64,6 +64,10 @@ impl Case<'_> {
         let data = data.map(|v| v.as_bool().unwrap()).collect();
         Some(Tensor::from_vec(data, shape(x)).unwrap())
     }
+    /// A word among the options.
+    pub fn word(&self, name: &str) -> Option<&str> {
+        self.option(name).as_str()
+    }
     /// An integer tensor among the inputs.
     pub fn ints(&self, name: &str) -> Tensor<i64> {
         let x = &self.0["inputs"][name];
