@@ -31,6 +31,7 @@ pub mod activation;
 pub mod binary;
 mod check;
 pub mod classification;
+pub mod detection;
 pub mod divergence;
 pub mod elementwise;
 mod lists;
@@ -55,6 +56,7 @@ pub mod prelude {
     pub use crate::activation::{log_sigmoid, log_softmax, sigmoid, softmax};
     pub use crate::binary::*;
     pub use crate::classification::*;
+    pub use crate::detection::*;
     pub use crate::divergence::*;
     pub use crate::metric::*;
     pub use crate::preference::*;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const FAMILIES: &[&str] = &[
     "binary",
     "classification",
+    "detection",
     "divergence",
     "metric",
     "preference",
