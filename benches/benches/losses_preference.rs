@@ -4,7 +4,6 @@ use benches::losses::{Data, first, numbers, step};
 use benches::{case, close, uniform};
 use criterion::Criterion;
 use losses::preference::{DpoLoss, DpoVariant};
-use losses::prelude::*;
 
 const N: usize = 1_000_000;
 

@@ -63,9 +63,9 @@ pub mod prelude {
     pub use crate::ranking::*;
     pub use crate::reduction::Reduction;
     pub use crate::regression::*;
+    pub use crate::segmentation::*;
     pub use crate::selfsup::*;
     pub use crate::sequence::*;
-    pub use crate::segmentation::*;
     pub use autograd::{
         Element, Error, Float, GradOptions, Gradients, Param, Result, Tape, Tensor, Var, grad,
         gradcheck, gradgradcheck, keepdim,

@@ -11,13 +11,9 @@ use serde_json::Value;
 pub trait Checked {
     /// The fixture file, without its ending.
     const NAME: &'static str;
-<<<<<<< HEAD
-    /// The loss with a case's options, of its floating inputs in the order of their names.
-=======
     /// Whether the gradient is that of the value; not where the loss counts a part of itself as a constant.
     const TRUE_SLOPES: bool = true;
-    /// The loss with a case's options, of its floating inputs in the order of PyTorch's arguments.
->>>>>>> 717cb24 (Box losses: GIoU, DIoU, CIoU, with torchvision's numbers)
+    /// The loss with a case's options, of its floating inputs in the order of their names.
     fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>>;
 }
 

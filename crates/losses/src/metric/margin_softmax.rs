@@ -294,11 +294,15 @@ mod tests {
     fn other_shapes() {
         let x = Tensor::from([[[0.1, -0.3], [0.5, 0.2], [-0.6, 0.7]]]);
         let f = |v: &[Var<f64>]| margin_softmax_loss(&v[0], &Tensor::from([[1, 2]]));
-        gradcheck(f, &[x.clone()]).unwrap().assert_ok();
-        gradgradcheck(f, &[x.clone()]).unwrap().assert_ok();
+        gradcheck(f, std::slice::from_ref(&x)).unwrap().assert_ok();
+        gradgradcheck(f, std::slice::from_ref(&x))
+            .unwrap()
+            .assert_ok();
         let row = x.select(2, 1).unwrap().select(0, 0).unwrap();
         let f = |v: &[Var<f64>]| margin_softmax_loss(&v[0], &Tensor::scalar(2));
-        gradcheck(f, &[row.clone()]).unwrap().assert_ok();
+        gradcheck(f, std::slice::from_ref(&row))
+            .unwrap()
+            .assert_ok();
         gradgradcheck(f, &[row]).unwrap().assert_ok();
     }
 

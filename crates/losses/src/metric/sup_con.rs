@@ -127,7 +127,7 @@ impl<T: Float> PairLoss<T> for SupCon {
         let alike = labels
             .unsqueeze(1)?
             .eq(&labels)?
-            .logical_and(&own.logical_not())?;
+            .logical_and(own.logical_not())?;
         let log = s
             .mul(self.k)?
             .masked_fill(&own, T::LOWEST)?
