@@ -2,6 +2,7 @@
 //! definition, finite differences, and the same numbers from any layout.
 
 use crate::Reduction;
+use autograd::check::{Report, Status};
 use autograd::{
     Error, Float, GradOptions, Result, Tape, Tensor, Var, grad, gradcheck, gradgradcheck,
 };
@@ -415,16 +416,18 @@ fn check_differences(loss: &str, call: Call<'_, f64>, case: &Case<'_>) {
             .collect();
         call(case, &all)
     };
-    for (order, report) in [
-        ("first", gradcheck(f, &varied)),
-        ("second", gradgradcheck(f, &varied)),
-    ] {
-        match report {
-            Ok(report) => assert!(report.is_ok(), "{loss} {} {order}: {report}", case.name()),
-            // The differences step out of the domain, from a probability of 0 for one.
-            Err(Error::Value { .. }) => {}
-            Err(e) => panic!("{loss} {} {order}: {e}", case.name()),
+    let sound = |order: &str, report: Result<Report>| match report {
+        Ok(report) => {
+            assert!(report.is_ok(), "{loss} {} {order}: {report}", case.name());
+            report.count(Status::Kink) == 0
         }
+        // The differences step out of the domain, from a probability of 0 for one.
+        Err(Error::Value { .. }) => true,
+        Err(e) => panic!("{loss} {} {order}: {e}", case.name()),
+    };
+    // At a kink there is no second derivative.
+    if sound("first", gradcheck(f, &varied)) {
+        sound("second", gradgradcheck(f, &varied));
     }
 }
 
