@@ -135,7 +135,7 @@ impl<T: Float> RowLoss<T, 2> for Kl {
                 -strong_zero(q, gap + kl) * g
             } else if gap.abs_() < T::of(NEAR) {
                 // p - q without cancellation.
-                q * gap.expm1::<I>() * g
+                q * (bregman_near::<I, T>(gap) + gap) * g
             } else {
                 (pair.p::<I>(x) - q) * g
             };

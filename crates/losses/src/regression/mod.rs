@@ -13,7 +13,10 @@ mod mape;
 mod mse;
 mod msle;
 mod quantile;
+mod rmse;
 mod smooth_l1;
+#[cfg(test)]
+mod tests;
 mod tweedie;
 
 pub use charbonnier::{CharbonnierLoss, charbonnier_loss};
@@ -26,6 +29,7 @@ pub use mape::{MapeLoss, mape_loss};
 pub use mse::{MseLoss, mse_loss};
 pub use msle::{MsleLoss, msle_loss};
 pub use quantile::{QuantileLoss, Quantiles, quantile_loss};
+pub use rmse::rmse_loss;
 pub use smooth_l1::{SmoothL1Loss, smooth_l1_loss};
 pub use tweedie::{TweedieNllLoss, tweedie_nll_loss};
 
