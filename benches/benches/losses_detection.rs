@@ -13,7 +13,7 @@ const N: usize = 100_000;
 fn boxes(seed: u64) -> Tensor<f32> {
     let low = uniform([N, 2], 0.0, 4.0, seed);
     let high = low
-        .add(&uniform([N, 2], 0.5, 2.5, seed + 1))
+        .add(uniform([N, 2], 0.5, 2.5, seed + 1))
         .expect("two sizes");
     Tensor::cat(&[&low, &high], 1).expect("two corners")
 }

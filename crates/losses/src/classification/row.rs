@@ -37,8 +37,9 @@ impl<T: Float> Kept<T> {
         }))
     }
 
+    /// Of a row whose exponentials add up to `sum`.
     #[inline(always)]
-    fn from_sum(sum: LogSum<T>) -> Self {
+    pub fn from_sum(sum: LogSum<T>) -> Self {
         // Of logits that are all `-inf` there is no distribution.
         let log = if sum.max == T::LOWEST {
             f64::NAN
@@ -137,6 +138,23 @@ pub(crate) fn sum_by<T: Float>(x: &[T], f: impl Fn(usize, T) -> f64) -> f64 {
     }
     for (j, (lane, &v)) in lanes.iter_mut().zip(rest).enumerate() {
         *lane += f(whole.len() * 8 + j, v);
+    }
+    lanes.iter().sum()
+}
+
+/// The sum of `f(c, x[c], t[c])` over two rows, carried in eight lanes.
+#[inline(always)]
+pub(crate) fn sum_pairs<T: Float>(x: &[T], t: &[T], f: impl Fn(usize, T, T) -> f64) -> f64 {
+    let mut lanes = [0.0f64; 8];
+    let (x_whole, x_rest) = x.as_chunks::<8>();
+    let (t_whole, t_rest) = t.as_chunks::<8>();
+    for (i, (x, t)) in x_whole.iter().zip(t_whole).enumerate() {
+        for j in 0..8 {
+            lanes[j] += f(i * 8 + j, x[j], t[j]);
+        }
+    }
+    for (j, (lane, (&x, &t))) in lanes.iter_mut().zip(x_rest.iter().zip(t_rest)).enumerate() {
+        *lane += f(x_whole.len() * 8 + j, x, t);
     }
     lanes.iter().sum()
 }

@@ -5,6 +5,7 @@ use super::row::{Kept, row_sum, sum_by};
 use super::target::{Classes, along};
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::Isa;
+use autograd::tensor_core::kernel::softmax::LogSum;
 use autograd::{Float, Result, Tensor, Var};
 
 /// Cross entropy with class targets, row by row.
@@ -48,10 +49,10 @@ impl<T: Float> WithClasses<T> {
     /// The slopes of a smoothed row but for its own class's share: `own` is that share, `z` the slope by `lse(x)` beyond
     /// the costs.
     #[inline(always)]
-    fn smooth<I: Isa>(
+    fn smooth(
         &self,
         x: &[T],
-        kept: Kept<T>,
+        softmax: impl FnOnce(f64, &mut [T]),
         [g, own, z]: [f64; 3],
         dx: &mut [T],
         takes: impl Fn(T) -> bool,
@@ -62,7 +63,7 @@ impl<T: Float> WithClasses<T> {
             Some(w) => sum_by(x, |c, v| if takes(v) { w[c].f64() } else { 0.0 }),
         };
         let even = self.smoothing / count;
-        kept.softmax::<I>(x, T::of(g * (own + even * total + z)), dx);
+        softmax(g * (own + even * total + z), dx);
         let even = g * even;
         match self.classes.weights() {
             None => {
@@ -79,22 +80,11 @@ impl<T: Float> WithClasses<T> {
     }
 }
 
-/// How many classes take part in the smoothing.
-#[inline(always)]
-fn count<T: Float>(x: &[T], takes: impl Fn(T) -> bool) -> f64 {
-    x.iter().filter(|&&v| takes(v)).count() as f64
-}
-
-impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
-    const NAME: &'static str = NAME;
-    type Keep = Kept<T>;
-
+impl<T: Float> WithClasses<T> {
+    /// The loss of a row of class `t`.
     #[inline(always)]
-    fn value<I: Isa>(&self, i: usize, [x]: [&[T]; 1]) -> (f64, Kept<T>) {
-        let Some(t) = self.classes.get(i) else {
-            return (0.0, Kept::default());
-        };
-        let (kept, w) = (Kept::of::<I>(x), self.classes.weight(t));
+    fn cost(&self, x: &[T], t: usize, kept: Kept<T>) -> f64 {
+        let w = self.classes.weight(t);
         let mut value = if w == 0.0 { 0.0 } else { w * kept.cost(x[t]) };
         if self.smoothing != 0.0 {
             let even = if self.over_finite {
@@ -113,7 +103,60 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
         if self.z_loss != 0.0 {
             value += self.z_loss * kept.lse() * kept.lse();
         }
-        (value, kept)
+        value
+    }
+
+    /// The slopes of a row of class `t`; `softmax` writes the row's softmax times a number.
+    #[inline(always)]
+    fn pull(
+        &self,
+        x: &[T],
+        t: usize,
+        kept: Kept<T>,
+        g: f64,
+        dx: &mut [T],
+        softmax: impl FnOnce(f64, &mut [T]),
+    ) {
+        let w = self.classes.weight(t);
+        let z = if self.z_loss == 0.0 {
+            0.0
+        } else {
+            2.0 * self.z_loss * kept.lse()
+        };
+        if self.smoothing == 0.0 {
+            softmax(g * (w + z), dx);
+        } else {
+            let parts = [g, (1.0 - self.smoothing) * w, z];
+            if self.over_finite {
+                self.smooth(x, softmax, parts, dx, |v| v != T::LOWEST);
+            } else {
+                self.smooth(x, softmax, parts, dx, |_| true);
+            }
+        }
+        // The slopes of the costs add up to nothing: the true class gets what the others lack, which keeps its digits
+        // where `p - 1` would cancel.
+        dx[t] = T::ZERO;
+        dx[t] = T::of(g * z - row_sum(dx));
+    }
+}
+
+/// How many classes take part in the smoothing.
+#[inline(always)]
+fn count<T: Float>(x: &[T], takes: impl Fn(T) -> bool) -> f64 {
+    x.iter().filter(|&&v| takes(v)).count() as f64
+}
+
+impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
+    const NAME: &'static str = NAME;
+    type Keep = Kept<T>;
+
+    #[inline(always)]
+    fn value<I: Isa>(&self, i: usize, [x]: [&[T]; 1]) -> (f64, Kept<T>) {
+        let Some(t) = self.classes.get(i) else {
+            return (0.0, Kept::default());
+        };
+        let kept = Kept::of::<I>(x);
+        (self.cost(x, t, kept), kept)
     }
 
     #[inline(always)]
@@ -128,26 +171,44 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
         let Some(t) = self.classes.get(i) else {
             return dx.fill(T::ZERO);
         };
-        let (g, w) = (g.f64(), self.classes.weight(t));
-        let z = if self.z_loss == 0.0 {
-            0.0
-        } else {
-            2.0 * self.z_loss * kept.lse()
+        self.pull(x, t, kept, g.f64(), dx, |scale, dx| {
+            kept.softmax::<I>(x, T::of(scale), dx);
+        });
+    }
+
+    #[inline(always)]
+    fn value_and_slope<I: Isa>(&self, i: usize, [x]: [&[T]; 1], g: T, dx: &mut [T]) -> f64 {
+        let Some(t) = self.classes.get(i) else {
+            dx.fill(T::ZERO);
+            return 0.0;
         };
-        if self.smoothing == 0.0 {
-            kept.softmax::<I>(x, T::of(g * (w + z)), dx);
-        } else {
-            let parts = [g, (1.0 - self.smoothing) * w, z];
-            if self.over_finite {
-                self.smooth::<I>(x, kept, parts, dx, |v| v != T::LOWEST);
-            } else {
-                self.smooth::<I>(x, kept, parts, dx, |_| true);
-            }
+        // The exponentials are there already once they are added up.
+        let sum = LogSum::of_into::<I>(x, dx);
+        let kept = Kept::from_sum(sum);
+        if !sum.max.finite() {
+            self.slope::<I, 0>(i, [x], kept, g, dx);
+            return self.cost(x, t, kept);
         }
-        // The slopes of the costs add up to nothing: the true class gets what the others lack, which keeps its digits
-        // where `p - 1` would cancel.
-        dx[t] = T::ZERO;
-        dx[t] = T::of(g * z - row_sum(dx));
+        let whole = 1.0 + sum.rest;
+        if self.smoothing == 0.0 && self.z_loss == 0.0 {
+            // What the true class gets is known without a pass over the others: their share of the whole, and the
+            // largest logit's own 1 is no part of `rest`.
+            let g = g.f64() * self.classes.weight(t);
+            let others = if x[t] == sum.max {
+                sum.rest
+            } else {
+                whole - dx[t].f64()
+            };
+            let scale = T::of(g / whole);
+            dx.iter_mut().for_each(|d| *d = *d * scale);
+            dx[t] = T::of(-g * (others / whole));
+        } else {
+            self.pull(x, t, kept, g.f64(), dx, |scale, dx| {
+                let scale = T::of(scale / whole);
+                dx.iter_mut().for_each(|d| *d = *d * scale);
+            });
+        }
+        self.cost(x, t, kept)
     }
 
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {

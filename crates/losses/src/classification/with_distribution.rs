@@ -1,11 +1,12 @@
 //! The cross entropy of a row of logits with a distribution.
 
 use super::cross_entropy::{CrossEntropy, NAME};
-use super::row::{Kept, row_sum, sum_by};
+use super::row::{Kept, row_sum, sum_by, sum_pairs};
 use super::target::along;
 use crate::check;
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::Isa;
+use autograd::tensor_core::kernel::softmax::LogSum;
 use autograd::{Float, Result, Tensor, Var, keepdim};
 
 /// Cross entropy with distributions, row by row.
@@ -68,6 +69,50 @@ impl<T: Float> WithDistribution<T> {
     }
 }
 
+impl<T: Float> WithDistribution<T> {
+    /// The loss of a row, and the sum of its shares.
+    #[inline(always)]
+    fn cost(&self, x: &[T], t: &[T], kept: Kept<T>) -> (f64, f64) {
+        let even = self.even(x);
+        let mut value = sum_pairs(x, t, |c, x, t| {
+            let q = self.share(c, x, t, even);
+            if q == 0.0 { 0.0 } else { q * kept.cost(x) }
+        });
+        let total = sum_pairs(x, t, |c, x, t| self.share(c, x, t, even));
+        if self.z_loss != 0.0 {
+            value += self.z_loss * kept.lse() * kept.lse();
+        }
+        (value, total)
+    }
+
+    /// The slopes of a row of logits; `softmax` writes the row's softmax times a number.
+    #[inline(always)]
+    fn pull(
+        &self,
+        [x, t]: [&[T]; 2],
+        (kept, total): (Kept<T>, f64),
+        g: f64,
+        dx: &mut [T],
+        softmax: impl FnOnce(f64, &mut [T]),
+    ) {
+        let z = if self.z_loss == 0.0 {
+            0.0
+        } else {
+            2.0 * self.z_loss * kept.lse()
+        };
+        let even = self.even(x);
+        softmax(g * (total + z), dx);
+        for (c, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
+            *d = *d - T::of(g * self.share(c, x, t, even));
+        }
+        // As for a class: the likeliest class gets what the others lack.
+        if let Some(top) = x.iter().position(|&v| v == kept.max) {
+            dx[top] = T::ZERO;
+            dx[top] = T::of(g * z - row_sum(dx));
+        }
+    }
+}
+
 impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
     const NAME: &'static str = NAME;
     const COST: usize = 12;
@@ -77,18 +122,8 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
     #[inline(always)]
     fn value<I: Isa>(&self, _: usize, [x, t]: [&[T]; 2]) -> (f64, Self::Keep) {
         let kept = Kept::of::<I>(x);
-        let even = self.even(x);
-        let (mut value, mut total) = ([0.0f64; 8], [0.0f64; 8]);
-        for (c, (&x, &t)) in x.iter().zip(t).enumerate() {
-            let q = self.share(c, x, t, even);
-            value[c % 8] += if q == 0.0 { 0.0 } else { q * kept.cost(x) };
-            total[c % 8] += q;
-        }
-        let mut value: f64 = value.iter().sum();
-        if self.z_loss != 0.0 {
-            value += self.z_loss * kept.lse() * kept.lse();
-        }
-        (value, (kept, total.iter().sum()))
+        let (value, total) = self.cost(x, t, kept);
+        (value, (kept, total))
     }
 
     #[inline(always)]
@@ -113,21 +148,26 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
             }
             return;
         }
-        let z = if self.z_loss == 0.0 {
-            0.0
-        } else {
-            2.0 * self.z_loss * kept.lse()
-        };
-        let even = self.even(x);
-        kept.softmax::<I>(x, T::of(g * (total + z)), dx);
-        for (c, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
-            *d = *d - T::of(g * self.share(c, x, t, even));
+        self.pull([x, t], (kept, total), g, dx, |scale, dx| {
+            kept.softmax::<I>(x, T::of(scale), dx);
+        });
+    }
+
+    #[inline(always)]
+    fn value_and_slope<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2], g: T, dx: &mut [T]) -> f64 {
+        // The exponentials are there already once they are added up.
+        let sum = LogSum::of_into::<I>(x, dx);
+        let kept = Kept::from_sum(sum);
+        let (value, total) = self.cost(x, t, kept);
+        if !sum.max.finite() {
+            self.slope::<I, 0>(i, [x, t], (kept, total), g, dx);
+            return value;
         }
-        // As for a class: the likeliest class gets what the others lack.
-        if let Some(top) = x.iter().position(|&v| v == kept.max) {
-            dx[top] = T::ZERO;
-            dx[top] = T::of(g * z - row_sum(dx));
-        }
+        self.pull([x, t], (kept, total), g.f64(), dx, |scale, dx| {
+            let scale = T::of(scale / (1.0 + sum.rest));
+            dx.iter_mut().for_each(|d| *d = *d * scale);
+        });
+        value
     }
 
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
