@@ -164,3 +164,21 @@ pub(crate) fn sum_pairs<T: Float>(x: &[T], t: &[T], f: impl Fn(usize, T, T) -> f
 pub(crate) fn row_sum<T: Float>(x: &[T]) -> f64 {
     sum_by(x, |_, v| v.f64())
 }
+
+/// `x = scale · x`; returns the sum of the results in `f64`.
+#[inline(always)]
+pub(crate) fn scale_and_sum<T: Float>(x: &mut [T], scale: T) -> f64 {
+    let mut lanes = [0.0f64; 16];
+    let (whole, rest) = x.as_chunks_mut::<16>();
+    for group in whole {
+        for (lane, v) in lanes.iter_mut().zip(group) {
+            *v = *v * scale;
+            *lane += v.f64();
+        }
+    }
+    for (lane, v) in lanes.iter_mut().zip(rest) {
+        *v = *v * scale;
+        *lane += v.f64();
+    }
+    lanes.iter().sum()
+}

@@ -1,7 +1,7 @@
 //! The cross entropy of a row of logits with a class.
 
 use super::cross_entropy::{CrossEntropy, NAME};
-use super::row::{Kept, row_sum, sum_by};
+use super::row::{Kept, row_sum, scale_and_sum, sum_by};
 use super::target::{Classes, along};
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::Isa;
@@ -191,17 +191,10 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
         }
         let whole = 1.0 + sum.rest;
         if self.smoothing == 0.0 && self.z_loss == 0.0 {
-            // What the true class gets is known without a pass over the others: their share of the whole, and the
-            // largest logit's own 1 is no part of `rest`.
-            let g = g.f64() * self.classes.weight(t);
-            let others = if x[t] == sum.max {
-                sum.rest
-            } else {
-                whole - dx[t].f64()
-            };
-            let scale = T::of(g / whole);
-            dx.iter_mut().for_each(|d| *d = *d * scale);
-            dx[t] = T::of(-g * (others / whole));
+            // The row's slopes add up to nothing: the true class gets what the others lack, to the last digit.
+            dx[t] = T::ZERO;
+            let others = scale_and_sum(dx, T::of(g.f64() * self.classes.weight(t) / whole));
+            dx[t] = T::of(-others);
         } else {
             self.pull(x, t, kept, g.f64(), dx, |scale, dx| {
                 let scale = T::of(scale / whole);
