@@ -4,8 +4,9 @@ mod fixtures;
 
 use autograd::{DType, Float, GradOptions, Tape, Tensor, Var, grad};
 use fixtures::ops::{Outcome, Value, call};
-use fixtures::{Case, FAMILIES, Given, Tolerance, difference, largest, read};
+use fixtures::{Case, FAMILIES, Given, Tolerance, difference, largest, read, read_file};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What the library lacks of the fixtures' operations: the operation, what of it, and the number of cases.
 const MISSING: &[(&str, &str, usize)] = &[];
@@ -144,9 +145,12 @@ enum Verdict {
 }
 
 fn check<T: Float>(case: &Case) -> Verdict {
-    match compare::<T>(case) {
-        Ok(verdict) => verdict,
-        Err(what) => Verdict::Failed(what),
+    // No call may panic; one that does must not hide what the others come to.
+    let run = AssertUnwindSafe(|| compare::<T>(case));
+    match catch_unwind(run) {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(what)) => Verdict::Failed(what),
+        Err(_) => Verdict::Failed("panicked".into()),
     }
 }
 
@@ -266,11 +270,10 @@ struct Tally {
     failed: Vec<String>,
 }
 
-fn tally() -> Tally {
-    let mut tally = Tally::default();
-    for family in FAMILIES {
-        let (cases, before) = (read(family), tally.passed);
-        for case in &cases {
+impl Tally {
+    fn count(&mut self, name: &str, cases: &[Case]) {
+        let before = self.passed;
+        for case in cases {
             let verdict = match case.dtype.as_str() {
                 "f32" => check::<f32>(case),
                 _ => check::<f64>(case),
@@ -279,17 +282,38 @@ fn tally() -> Tally {
                 (KEPT.iter()).find(|row| case.name.starts_with(row.0) && what.starts_with(row.1))
             };
             match verdict {
-                Verdict::Passed => tally.passed += 1,
+                Verdict::Passed => self.passed += 1,
                 Verdict::Missing(what) => {
-                    *tally.missing.entry((case.op.clone(), what)).or_default() += 1;
+                    *self.missing.entry((case.op.clone(), what)).or_default() += 1;
                 }
                 Verdict::Failed(what) => match kept(&what) {
-                    Some(row) => *tally.kept.entry(row.0).or_default() += 1,
-                    None => tally.failed.push(format!("{}: {what}", case.name)),
+                    Some(row) => *self.kept.entry(row.0).or_default() += 1,
+                    None => self.failed.push(format!("{}: {what}", case.name)),
                 },
             }
         }
-        println!("{family}: {} of {}", tally.passed - before, cases.len());
+        println!("{name}: {} of {}", self.passed - before, cases.len());
+    }
+}
+
+/// Cases of a file of your own, in the form of the fixtures: `MORE_CASES=cases.json cargo test -p autograd --test parity`.
+#[test]
+fn more_cases_agree_with_pytorch() {
+    let Some(path) = std::env::var_os("MORE_CASES") else {
+        return;
+    };
+    let mut tally = Tally::default();
+    tally.count("more cases", &read_file(path.as_ref()));
+    for row in &tally.missing {
+        println!("{row:?}");
+    }
+    assert!(tally.failed.is_empty(), "{}", tally.failed.join("\n"));
+}
+
+fn tally() -> Tally {
+    let mut tally = Tally::default();
+    for family in FAMILIES {
+        tally.count(family, &read(family));
     }
     tally
 }

@@ -103,11 +103,19 @@ pub fn tensordot<A: Algebra>(
         });
     }
     let (da, db) = (wrap(dims, a.sizes())?, wrap(other_dims, b.sizes())?);
-    if da
-        .iter()
-        .zip(&db)
-        .any(|(&i, &j)| a.sizes().get(i) != b.sizes().get(j))
-    {
+    // A size of 1 is broadcast, so what stands beside it is summed up by itself.
+    let (mut a, mut b) = (a.clone(), b.clone());
+    for (&i, &j) in da.iter().zip(&db) {
+        let (n, m) = (a.sizes().get(i).copied(), b.sizes().get(j).copied());
+        if n == Some(1) && m != n {
+            b = summed_to_one(&b, j)?;
+        } else if m == Some(1) && n != m {
+            a = summed_to_one(&a, i)?;
+        }
+    }
+    let (a, b) = (&a, &b);
+    let differ = |(&i, &j): (&usize, &usize)| a.sizes().get(i) != b.sizes().get(j);
+    if da.iter().zip(&db).any(differ) {
         return Err(Error::Shape {
             op,
             what: "the right operand",
@@ -138,6 +146,13 @@ pub fn tensordot<A: Algebra>(
         .reordered(&[&db[..], &fb[..]].concat())?
         .reshaped(&[k, n])?;
     left.matrix_product(&right)?.reshaped(&shape)
+}
+
+/// The sum over a dimension, which stays as size 1.
+fn summed_to_one<A: Algebra>(x: &A, dim: usize) -> Result<A> {
+    let mut shape = x.sizes().to_vec();
+    shape[dim] = 1;
+    x.summed(&[dim])?.reshaped(&shape)
 }
 
 /// The sum of products over the last dimension of both.

@@ -221,25 +221,32 @@ unary! { Element => bool;
     logical_not = Not(1) |x| x == T::ZERO;
 }
 
-impl<T: Float> Tensor<T> {
-    /// `a^b`, element by element; small whole exponents given as a number are multiplied out.
+/// [`Tensor::pow`] of floats.
+pub(crate) fn pow<T: Float>(x: &Tensor<T>, exponent: Opnd<'_, T>) -> Result<Tensor<T>> {
+    match exponent {
+        Opnd::Tensor(e) => binary("pow", Pow, x, e),
+        Opnd::Scalar(e) => Ok(match e.f64() {
+            0.0 => x.ones_like(),
+            1.0 => x.clone(),
+            2.0 => x.square(),
+            -1.0 => x.reciprocal(),
+            // As in PyTorch, also where roots differ from powers: at -0 and at -inf.
+            0.5 => x.sqrt(),
+            -0.5 => x.rsqrt(),
+            _ => return binary("pow", Pow, x, &e),
+        }),
+    }
+}
+
+impl<T: Number> Tensor<T> {
+    /// `a^b`, element by element; small whole exponents given as a number are multiplied out. Integers wrap around on
+    /// overflow, and a negative exponent in a tensor of them gives 0, but ±1 for ±1, as in PyTorch.
     ///
     /// # Errors
-    /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
+    /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast,
+    /// [`Error::Option`](crate::Error::Option) for a number below 0 as exponent of integers.
     pub fn pow(&self, exponent: impl Operand<T>) -> Result<Tensor<T>> {
-        if let Opnd::Scalar(e) = exponent.operand("pow")? {
-            match e.f64() {
-                0.0 => return Ok(self.ones_like()),
-                1.0 => return Ok(self.clone()),
-                2.0 => return Ok(self.square()),
-                -1.0 => return Ok(self.reciprocal()),
-                // As in PyTorch, also where roots differ from powers: at -0 and at -inf.
-                0.5 => return Ok(self.sqrt()),
-                -0.5 => return Ok(self.rsqrt()),
-                _ => {}
-            }
-        }
-        binary("pow", Pow, self, &exponent)
+        T::pow_of(self, exponent.operand("pow")?)
     }
 }
 

@@ -19,14 +19,18 @@ pub enum Border {
 }
 
 impl Border {
-    /// The place of a dimension of `n` elements that place `at` stands for, counted from its first element.
-    fn place(self, at: i64, n: i64) -> i64 {
+    /// The place of a dimension of `n` elements that place `at` stands for, counted from its first element; `kept` is
+    /// what negative widths leave of it.
+    fn place(self, at: i64, n: i64, kept: std::ops::Range<i64>) -> i64 {
         match self {
             Border::Reflect if at < 0 => -at,
             Border::Reflect if at >= n => 2 * (n - 1) - at,
             Border::Reflect => at,
             Border::Replicate => at.clamp(0, n - 1),
-            Border::Circular => at.rem_euclid(n),
+            // As in PyTorch, the elements that were cut off do not come back.
+            Border::Circular => {
+                kept.start + (at - kept.start).rem_euclid((kept.end - kept.start).max(1))
+            }
         }
     }
 
@@ -97,8 +101,9 @@ impl<T: Element> Tensor<T> {
             if end < -before {
                 return Err(fail("it must leave no size below 0"));
             }
-            let index = (-before..end).map(|at| border.place(at, n)).collect();
-            let index: Vec<i64> = index;
+            let kept = (-before).max(0)..end.min(n);
+            let place = |at| border.place(at, n, kept.clone());
+            let index: Vec<i64> = (-before..end).map(place).collect();
             places.push((d as isize, index.into()));
         }
         Ok(places)

@@ -1,7 +1,11 @@
 //! The element types, and what kernels may ask of them.
 
+use crate::error::Result;
 use crate::kernel::math::Math;
 use crate::kernel::pool::Pool;
+use crate::map::Opnd;
+use crate::shape::Axes;
+use crate::tensor::Tensor;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -55,9 +59,14 @@ pub trait Element:
     const ZERO: Self;
     /// One, or `true`.
     const ONE: Self;
+    /// What a sum of elements is: the type itself for numbers, and `i64` for truth values, whose sum is a count.
+    type Total: Number;
     /// Where buffers of this type wait to be used again.
     #[doc(hidden)]
     fn pool() -> &'static Pool<Self>;
+    /// [`Tensor::sum`].
+    #[doc(hidden)]
+    fn sum_of(x: &Tensor<Self>, axes: &Axes) -> Result<Tensor<Self::Total>>;
     /// The nearest `f64`; `false` and `true` are 0 and 1.
     fn to_f64(self) -> f64;
     /// From an `f64`: rounded for `f32`, truncated and saturated for `i64`, `!= 0` for `bool`.
@@ -74,7 +83,7 @@ pub trait Element:
 }
 
 /// An element type with arithmetic: `f32`, `f64`, and `i64`, which wraps around on overflow as PyTorch's does.
-pub trait Number: Element {
+pub trait Number: Element<Total = Self> {
     /// The type that sums and products of many elements are carried in: `f64` for floats.
     type Acc: Number;
     /// The smallest value: `-inf` for floats.
@@ -94,6 +103,9 @@ pub trait Number: Element {
     fn rem_trunc(self, b: Self) -> Self;
     /// `self / b` as a whole number, rounded down or towards 0. `b` is not 0 if these are integers.
     fn quotient(self, b: Self, floor: bool) -> Self;
+    /// [`Tensor::pow`].
+    #[doc(hidden)]
+    fn pow_of(x: &Tensor<Self>, exponent: Opnd<'_, Self>) -> Result<Tensor<Self>>;
     /// Into the accumulator.
     fn widen(self) -> Self::Acc;
     /// Back from the accumulator, rounded once.
@@ -144,6 +156,10 @@ impl Element for bool {
     const DTYPE: DType = DType::Bool;
     const ZERO: bool = false;
     const ONE: bool = true;
+    type Total = i64;
+    fn sum_of(x: &Tensor<bool>, axes: &Axes) -> Result<Tensor<i64>> {
+        i64::sum_of(&x.cast(), axes)
+    }
     fn pool() -> &'static Pool<bool> {
         static POOL: Pool<bool> = Pool::new();
         &POOL
@@ -166,6 +182,10 @@ impl Element for i64 {
     const DTYPE: DType = DType::I64;
     const ZERO: i64 = 0;
     const ONE: i64 = 1;
+    type Total = i64;
+    fn sum_of(x: &Tensor<i64>, axes: &Axes) -> Result<Tensor<i64>> {
+        crate::reduce::sum(x, axes)
+    }
     fn pool() -> &'static Pool<i64> {
         static POOL: Pool<i64> = Pool::new();
         &POOL
@@ -214,6 +234,9 @@ impl Number for i64 {
         let r = self.wrapping_rem(b);
         q - i64::from(floor && r != 0 && (r < 0) != (b < 0))
     }
+    fn pow_of(x: &Tensor<i64>, exponent: Opnd<'_, i64>) -> Result<Tensor<i64>> {
+        crate::quotient::pow(x, exponent)
+    }
     #[inline(always)]
     fn widen(self) -> i64 {
         self
@@ -231,6 +254,10 @@ macro_rules! float {
             const DTYPE: DType = DType::$dtype;
             const ZERO: $t = 0.0;
             const ONE: $t = 1.0;
+            type Total = $t;
+            fn sum_of(x: &Tensor<$t>, axes: &Axes) -> Result<Tensor<$t>> {
+                crate::reduce::sum(x, axes)
+            }
             fn pool() -> &'static Pool<$t> {
                 static POOL: Pool<$t> = Pool::new();
                 &POOL
@@ -296,6 +323,9 @@ macro_rules! float {
                 } else {
                     q.round_ties_even()
                 }
+            }
+            fn pow_of(x: &Tensor<$t>, exponent: Opnd<'_, $t>) -> Result<Tensor<$t>> {
+                crate::arith::pow(x, exponent)
             }
             #[inline(always)]
             fn widen(self) -> f64 {

@@ -47,6 +47,15 @@ impl<T: Element> Tensor<T> {
     /// [`Error::Shape`] if `index` has more than one dimension, [`Error::Index`] for an index outside.
     pub fn index_select(&self, dim: isize, index: &Tensor<i64>) -> Result<Tensor<T>> {
         let op = "index_select";
+        if self.ndim() == 0 {
+            // A scalar is the one slice of itself.
+            self.dim_index(op, dim)?;
+            check_index(op, index, 0, 1)?;
+            return self
+                .unsqueeze(0)?
+                .gather(0, &index.reshape([1])?)?
+                .reshape(());
+        }
         let (d, size) = self.real_dim(op, dim)?;
         if index.ndim() > 1 {
             let expected = "it must have one dimension".into();
@@ -80,7 +89,8 @@ impl<T: Element> Tensor<T> {
         })
     }
 
-    /// Tensors joined along dimension `dim`.
+    /// Tensors joined along dimension `dim`. One of shape `[0]` may stand beside any others and adds nothing, as in
+    /// PyTorch.
     ///
     /// # Errors
     /// [`Error::Shape`] if they differ in another dimension, [`Error::Empty`] if there is none.
@@ -88,11 +98,25 @@ impl<T: Element> Tensor<T> {
         Self::cat_for("cat", tensors, dim)
     }
 
+    /// Whether this is the tensor of shape `[0]` that [`Tensor::cat`] passes over.
+    #[doc(hidden)]
+    pub fn is_nothing(&self) -> bool {
+        self.shape() == [0]
+    }
+
     fn cat_for(op: &'static str, tensors: &[&Tensor<T>], dim: isize) -> Result<Tensor<T>> {
         let first = *tensors.first().ok_or(Error::Empty {
             op,
             shape: Dims::new(),
         })?;
+        let real: Vec<&Tensor<T>> = tensors
+            .iter()
+            .copied()
+            .filter(|x| !x.is_nothing())
+            .collect();
+        if !real.is_empty() && real.len() < tensors.len() {
+            return Self::cat_for(op, &real, dim);
+        }
         let (d, _) = first.real_dim(op, dim)?;
         let mut shape: Dims = first.shape().into();
         shape[d] = 0;

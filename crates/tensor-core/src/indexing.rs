@@ -452,7 +452,12 @@ fn walk(op: &'static str, layout: &Layout, items: &[IndexItem]) -> Result<(Layou
 }
 
 /// Places counted from the front, each within the dimension.
-fn wrapped(op: &'static str, places: &Tensor<i64>, dim: usize, size: usize) -> Result<Tensor<i64>> {
+pub(crate) fn wrapped(
+    op: &'static str,
+    places: &Tensor<i64>,
+    dim: usize,
+    size: usize,
+) -> Result<Tensor<i64>> {
     checked_numel(places.shape()).ok_or_else(|| Error::size(op, places.shape()))?;
     let n = size as i64;
     if let Some((_, index)) = places.find(|i| i < -n || i >= n) {

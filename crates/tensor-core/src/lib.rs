@@ -31,13 +31,20 @@ pub mod element;
 pub mod error;
 mod index;
 pub mod indexing;
+#[cfg(any(
+    feature = "npy",
+    feature = "safetensors",
+    feature = "serde",
+    feature = "ndarray"
+))]
+pub mod interop;
 pub mod kernel;
 pub mod layout;
 pub mod linalg;
 mod lu;
 mod map;
 mod matmul;
-mod norm;
+pub mod norm;
 mod ops;
 mod place;
 pub mod product;

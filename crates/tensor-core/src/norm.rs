@@ -28,22 +28,34 @@ impl<T: Float> Tensor<T> {
         }
         reduce_rows("norm", self, &plan.mask, plan.shape, move |_, row| {
             let sizes = row.iter().map(|x| x.f64().abs());
-            let pick = |a: f64, b: f64, larger: bool| {
-                if a.is_nan() || (a > b) == larger {
-                    a
-                } else {
-                    b
-                }
-            };
+            // A NaN, once met, stays, and one that comes wins: every comparison with it is false.
+            let largest = |a: f64, b: f64| if a > b || a.is_nan() { a } else { b };
+            let least = |a: f64, b: f64| if a < b || a.is_nan() { a } else { b };
             T::of(match p {
                 0.0 => sizes.filter(|x| *x != 0.0).count() as f64,
                 1.0 => sizes.sum(),
                 2.0 => sizes.map(|x| x * x).sum::<f64>().sqrt(),
-                f64::INFINITY => sizes.fold(0.0, |a, b| pick(a, b, true)),
-                f64::NEG_INFINITY => sizes.fold(f64::INFINITY, |a, b| pick(a, b, false)),
+                f64::INFINITY => sizes.fold(0.0, largest),
+                f64::NEG_INFINITY => sizes.fold(f64::INFINITY, least),
                 _ => sizes.map(|x| x.powf(p)).sum::<f64>().powf(1.0 / p),
             })
         })
+    }
+
+    /// The distances `‖aᵢ - bⱼ‖` of the vectors along the last dimension, each of this tensor to each of the other, in
+    /// the norm `p`; dimensions before the last two are batches.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let (a, b) = (Tensor::from([[0.0, 0.0], [3.0, 4.0]]), Tensor::from([[3.0, 0.0]]));
+    /// assert_eq!(a.cdist(&b, 2.0)?, Tensor::from([[3.0], [4.0]]));
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Shape`] for a vector, [`Error::Broadcast`] if sizes do not agree.
+    pub fn cdist(&self, other: &Tensor<T>, p: f64) -> Result<Tensor<T>> {
+        check_points(self.shape(), other.shape())?;
+        (self.unsqueeze(-2)?.sub(other.unsqueeze(-3)?)?).norm(p, -1)
     }
 
     /// The sum over `axes` of the elements other than NaN.
@@ -69,12 +81,29 @@ impl<T: Element> Tensor<T> {
     }
 }
 
-impl Tensor<bool> {
-    /// How many elements over `axes` are true.
-    ///
-    /// # Errors
-    /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
-    pub fn sum(&self, axes: impl Into<Axes>) -> Result<Tensor<i64>> {
-        self.cast::<i64>().sum(axes)
+/// Whether two shapes are those of lists of vectors of one length.
+///
+/// # Errors
+/// [`Error::Shape`] if they are not.
+pub fn check_points(a: &[usize], b: &[usize]) -> Result<()> {
+    let op = "cdist";
+    for (what, got) in [("the left operand", a), ("the right operand", b)] {
+        if got.len() < 2 {
+            return Err(Error::Shape {
+                op,
+                what,
+                got: got.into(),
+                expected: "a list of vectors has two dimensions".into(),
+            });
+        }
     }
+    if a.last() == b.last() {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        op,
+        what: "the right operand",
+        got: b.into(),
+        expected: format!("the left operand has shape {a:?}: their last sizes must be equal"),
+    })
 }

@@ -3,6 +3,7 @@
 use crate::element::{Element, Number};
 use crate::error::{Dims, Error, Result};
 use crate::index::{check_index, check_index_shape, each_place};
+use crate::indexing::wrapped;
 use crate::layout::{broadcast, unravel};
 use crate::tensor::Tensor;
 
@@ -78,23 +79,29 @@ impl<T: Element> Tensor<T> {
     }
 
     /// `out[i][j] = x[index[i][j]][j]` for `dim = 0`, and so on: as [`Tensor::gather`], with the other dimensions of
-    /// both broadcast to each other.
+    /// both broadcast to each other, and negative indices counting from the end.
     ///
     /// # Errors
     /// [`Error::Shape`] if the numbers of dimensions differ, [`Error::Broadcast`] if the other dimensions do not
     /// broadcast, [`Error::Index`] for an index outside.
     pub fn take_along_dim(&self, index: &Tensor<i64>, dim: isize) -> Result<Tensor<T>> {
+        let (x_shape, index) = self.along(index, dim)?;
+        self.broadcast_to(&x_shape)?.gather(dim, &index)
+    }
+
+    /// The shape and the index that [`Tensor::take_along_dim`] hands to [`Tensor::gather`].
+    ///
+    /// # Errors
+    /// As [`Tensor::take_along_dim`].
+    pub fn along(&self, index: &Tensor<i64>, dim: isize) -> Result<(Dims, Tensor<i64>)> {
         let (x_shape, index_shape) = self.along_shapes(index, dim)?;
-        self.broadcast_to(&x_shape)?
-            .gather(dim, &index.broadcast_to(&index_shape)?)
+        let d = self.dim_index("take_along_dim", dim)?;
+        let index = wrapped("take_along_dim", index, d, self.shape()[d])?;
+        Ok((x_shape, index.broadcast_to(&index_shape)?))
     }
 
     /// The shapes that [`Tensor::take_along_dim`] broadcasts this tensor and `index` to.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the numbers of dimensions differ, [`Error::Broadcast`] if the other dimensions do not
-    /// broadcast.
-    pub fn along_shapes(&self, index: &Tensor<i64>, dim: isize) -> Result<(Dims, Dims)> {
+    fn along_shapes(&self, index: &Tensor<i64>, dim: isize) -> Result<(Dims, Dims)> {
         let op = "take_along_dim";
         let (d, size) = self.real_dim(op, dim)?;
         if index.ndim() != self.ndim() {
@@ -190,10 +197,15 @@ impl<T: Number> Tensor<T> {
         index: &Tensor<i64>,
         src: &[usize],
     ) -> Result<Tensor<i64>> {
-        let (d, _) = self.real_dim(op, dim)?;
+        let d = self.dim_index(op, dim)?;
         let mut expected: Dims = self.shape().into();
-        expected[d] = index.numel();
-        if index.ndim() != 1 || src != expected.as_slice() {
+        if let Some(n) = expected.get_mut(d) {
+            *n = index.numel();
+        }
+        if index.ndim() != 1
+            || (self.ndim() == 0 && index.numel() != 1)
+            || src != expected.as_slice()
+        {
             return Err(Error::Shape {
                 op,
                 what: "the source",
@@ -206,7 +218,9 @@ impl<T: Number> Tensor<T> {
             });
         }
         let mut along = vec![1i64; self.ndim()];
-        along[d] = -1;
+        if let Some(n) = along.get_mut(d) {
+            *n = -1;
+        }
         index.reshape(&along)?.broadcast_to(src)
     }
 }

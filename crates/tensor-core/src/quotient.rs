@@ -109,21 +109,17 @@ fn power(mut a: i64, mut b: u64) -> i64 {
     y
 }
 
-impl Tensor<i64> {
-    /// `a^b`, which wraps around on overflow; a negative exponent in a tensor gives 0, but ±1 for ±1, as in PyTorch.
-    ///
-    /// # Errors
-    /// [`Error::Broadcast`] if the shapes do not broadcast, [`Error::Option`] for a number below 0 as exponent.
-    pub fn pow(&self, exponent: impl Operand<i64>) -> Result<Tensor<i64>> {
-        if let Opnd::Scalar(b @ ..0) = exponent.operand("pow")? {
-            return Err(Error::Option {
-                op: "pow",
-                name: "exponent",
-                value: b.to_string(),
-                expected: "a negative power of an integer is none: cast to a float first",
-            });
-        }
-        binary("pow", PowWhole, self, &exponent)
+/// [`Tensor::pow`] of integers.
+pub(crate) fn pow(x: &Tensor<i64>, exponent: Opnd<'_, i64>) -> Result<Tensor<i64>> {
+    match exponent {
+        Opnd::Scalar(b @ ..0) => Err(Error::Option {
+            op: "pow",
+            name: "exponent",
+            value: b.to_string(),
+            expected: "a negative power of an integer is none: cast to a float first",
+        }),
+        Opnd::Scalar(b) => binary("pow", PowWhole, x, &b),
+        Opnd::Tensor(b) => binary("pow", PowWhole, x, b),
     }
 }
 

@@ -1,6 +1,16 @@
 //! Random tensors, always from a generator that the caller gives: there is no hidden one.
 //!
-//! Elements are drawn one after the other in row-major order, so a seed and a shape say all.
+//! Elements are drawn one after the other in row-major order, so a seed and a shape say all. What is drawn for each is
+//! part of what this crate promises, and changes with a note in the changelog only:
+//!
+//! - `rand`, `uniform`, `bernoulli` and `multinomial` with replacement take 64 bits, of which the upper 53, or the upper 24
+//!   for an `f32`, are the digits of a number in `[0, 1)`;
+//! - `multinomial` without replacement takes as many for each weight of a row;
+//! - `randn` and `normal` are the `StandardNormal` of `rand_distr` in `f64`, rounded to the element type;
+//! - `randint`, `randperm` and `shuffle` are `random_range` and `shuffle` of `rand`;
+//! - `sample` is what its distribution draws.
+//!
+//! A generator with a stable stream, such as `ChaCha8Rng`, gives the same tensors in every version and on every machine.
 
 use crate::element::{DType, Element, Float};
 use crate::error::{Error, Result};

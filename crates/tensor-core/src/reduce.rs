@@ -6,6 +6,7 @@ use crate::kernel::isa::Isa;
 use crate::kernel::pool::Buffer;
 use crate::kernel::reduce::{Reducer, fold, fold_dims};
 use crate::layout::{Layout, checked_numel};
+use crate::map::Scalar;
 use crate::shape::Axes;
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
@@ -205,8 +206,14 @@ where
     Ok(Tensor::with_layout(buffer, result))
 }
 
-impl<T: Number> Tensor<T> {
-    /// The sum over `axes`: `..` for all dimensions, `1`, `[0, -1]`, [`keepdim(1)`](crate::keepdim).
+/// [`Tensor::sum`] of numbers.
+pub(crate) fn sum<T: Number>(x: &Tensor<T>, axes: &Axes) -> Result<Tensor<T>> {
+    reduce("sum", Sum, x, &plan("sum", axes, x.shape())?, T::narrow)
+}
+
+impl<T: Element> Tensor<T> {
+    /// The sum over `axes`: `..` for all dimensions, `1`, `[0, -1]`, [`keepdim(1)`](crate::keepdim). Of truth values it
+    /// is the number of those that are true.
     ///
     /// Floats are carried in `f64` and rounded once, in fixed chunks: the same bits on any number of threads.
     ///
@@ -215,20 +222,17 @@ impl<T: Number> Tensor<T> {
     /// let x = Tensor::from([[1.0f32, 2.0], [3.0, 4.0]]);
     /// assert_eq!(x.sum(..)?.item()?, 10.0);
     /// assert_eq!(x.sum(0)?.to_vec(), [4.0, 6.0]);
+    /// assert_eq!(x.gt(1.5)?.sum(..)?.item()?, 3);
     /// # Ok::<(), tensor_core::Error>(())
     /// ```
     /// # Errors
     /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
-    pub fn sum(&self, axes: impl Into<Axes>) -> Result<Tensor<T>> {
-        reduce(
-            "sum",
-            Sum,
-            self,
-            &plan("sum", &axes.into(), self.shape())?,
-            T::narrow,
-        )
+    pub fn sum(&self, axes: impl Into<Axes>) -> Result<Tensor<T::Total>> {
+        T::sum_of(self, &axes.into())
     }
+}
 
+impl<T: Number> Tensor<T> {
     /// The product over `axes`; 1 over nothing.
     ///
     /// # Errors
@@ -334,7 +338,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     /// # Errors
     /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
-    pub fn var(&self, axes: impl Into<Axes>, correction: usize) -> Result<Tensor<T>> {
+    pub fn var(&self, axes: impl Into<Axes>, correction: impl Scalar) -> Result<Tensor<T>> {
         self.spread("var", &axes.into(), correction, |v| v)
     }
 
@@ -342,7 +346,7 @@ impl<T: Float> Tensor<T> {
     ///
     /// # Errors
     /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
-    pub fn std(&self, axes: impl Into<Axes>, correction: usize) -> Result<Tensor<T>> {
+    pub fn std(&self, axes: impl Into<Axes>, correction: impl Scalar) -> Result<Tensor<T>> {
         self.spread("std", &axes.into(), correction, f64::sqrt)
     }
 
@@ -350,11 +354,11 @@ impl<T: Float> Tensor<T> {
         &self,
         op: &'static str,
         axes: &Axes,
-        correction: usize,
+        correction: impl Scalar,
         last: fn(f64) -> f64,
     ) -> Result<Tensor<T>> {
         let plan = plan(op, axes, self.shape())?;
-        let n = (plan.count as f64 - correction as f64).max(0.0);
+        let n = (plan.count as f64 - correction.element::<f64>(op)?).max(0.0);
         if plan.count == self.numel() && plan.count > 0 && plan.shape.iter().all(|&n| n == 1) {
             // One result: both passes are split among the threads.
             let centre = fold(Sum, &self.source(), self.numel()) / plan.count as f64;

@@ -1,6 +1,6 @@
 //! Orders along one dimension. NaN counts as larger than everything, as in PyTorch.
 
-use crate::element::{Float, Number};
+use crate::element::{DType, Number};
 use crate::error::{Error, Result};
 use crate::rows::map_rows;
 use crate::tensor::Tensor;
@@ -56,10 +56,11 @@ impl<T: Number> Tensor<T> {
             return Err(too_many("topk", k));
         }
         let index = self.argsort_for("topk", dim, largest)?;
-        let index = if self.ndim() == 0 {
-            index.reshape([1])?.narrow(0, 0, k)?
-        } else {
-            index.narrow(dim, 0, k)?
+        // A scalar is its own largest element, and stays one.
+        let index = match (self.ndim(), k) {
+            (0, 1) => index,
+            (0, _) => index.reshape([1])?.narrow(0, 0, k)?,
+            _ => index.narrow(dim, 0, k)?,
         };
         Ok((self.gather(dim, &index)?, index))
     }
@@ -107,34 +108,27 @@ impl<T: Number> Tensor<T> {
     }
 }
 
-impl Tensor<i64> {
-    /// The median of all elements, of an even number the lower one.
+impl<T: Number> Tensor<T> {
+    /// The median of all elements, of an even number the lower one; NaN if there is one, or no element at all.
     ///
     /// # Errors
-    /// [`Error::Empty`] if there is no element.
-    pub fn median(&self) -> Result<Tensor<i64>> {
-        let mut all = self.to_vec();
-        all.sort_unstable();
-        match all.len() {
-            0 => Err(Error::Empty {
-                op: "median",
-                shape: self.shape().into(),
-            }),
-            n => Ok(Tensor::scalar(all[(n - 1) / 2])),
-        }
-    }
-}
-
-impl<T: Float> Tensor<T> {
-    /// The median of all elements, of an even number the lower one; NaN if there is one, or no element at all.
-    pub fn median(&self) -> Tensor<T> {
+    /// [`Error::Empty`] for integers if there is no element.
+    pub fn median(&self) -> Result<Tensor<T>> {
         let mut all = self.to_vec();
         all.sort_by(|a, b| order(*a, *b));
-        Tensor::scalar(match (all.len(), all.last()) {
-            (0, _) => T::NAN,
-            (_, Some(last)) if last.is_nan_() => T::NAN,
+        let median = match (all.len(), all.last()) {
+            (0, _) if T::DTYPE == DType::I64 => {
+                let shape = self.shape().into();
+                return Err(Error::Empty {
+                    op: "median",
+                    shape,
+                });
+            }
+            (0, _) => T::from_f64(f64::NAN),
+            (_, Some(last)) if last.is_nan_() => *last,
             (n, _) => all[(n - 1) / 2],
-        })
+        };
+        Ok(Tensor::scalar(median))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Quantiles, distinct values, and counts.
 
+use crate::between::tensor;
 use crate::element::{Element, Float, Number};
 use crate::error::{Dims, Error, Result};
+use crate::map::Operand;
 use crate::reduce::plan;
 use crate::rows::reduce_rows;
 use crate::shape::Axes;
@@ -55,26 +57,47 @@ impl Interpolation {
 
 impl<T: Float> Tensor<T> {
     /// The quantile `q` over `axes`, a number in `0..=1`: the element at that part of the order, or between two; NaN where
-    /// there is one.
+    /// there is one. Of a vector of such numbers there are as many results, in a new first dimension.
     ///
     /// ```
     /// use tensor_core::{Interpolation, Tensor};
     /// let x = Tensor::from([4.0, 1.0, 2.0, 3.0]);
     /// assert_eq!(x.quantile(0.5, .., Interpolation::Linear)?.item()?, 2.5);
-    /// assert_eq!(x.quantile(0.5, .., Interpolation::Lower)?.item()?, 2.0);
+    /// let ends = x.quantile(Tensor::from([0.0, 1.0]), .., Interpolation::Lower)?;
+    /// assert_eq!(ends.to_vec(), [1.0, 4.0]);
     /// # Ok::<(), tensor_core::Error>(())
     /// ```
     /// # Errors
-    /// [`Error::Option`] if `q` is not in `0..=1`, [`Error::Empty`] over no element, [`Error::Dim`],
-    /// [`Error::RepeatedDim`].
+    /// [`Error::Option`] if `q` is not in `0..=1`, [`Error::Shape`] if it has more than one dimension, [`Error::Empty`]
+    /// over no element, [`Error::Dim`], [`Error::RepeatedDim`].
     pub fn quantile(
         &self,
-        q: f64,
+        q: impl Operand<T>,
         axes: impl Into<Axes>,
         interpolation: Interpolation,
     ) -> Result<Tensor<T>> {
+        let axes = axes.into();
+        let q = tensor("quantile", &q)?;
+        match q.ndim() {
+            0 => self.one_quantile(q.item()?.f64(), &axes, interpolation),
+            1 => {
+                let each = q.to_vec().into_iter();
+                let found = each.map(|q| self.one_quantile(q.f64(), &axes, interpolation));
+                let found = found.collect::<Result<Vec<_>>>()?;
+                Tensor::stack(&found.iter().collect::<Vec<_>>(), 0)
+            }
+            _ => Err(Error::Shape {
+                op: "quantile",
+                what: "q",
+                got: q.shape().into(),
+                expected: "it must be a number or a vector".into(),
+            }),
+        }
+    }
+
+    fn one_quantile(&self, q: f64, axes: &Axes, interpolation: Interpolation) -> Result<Tensor<T>> {
         let op = "quantile";
-        let plan = plan(op, &axes.into(), self.shape())?;
+        let plan = plan(op, axes, self.shape())?;
         let (low, high, weight) = interpolation.places(op, q, plan.count)?;
         if plan.count == 0 {
             let shape = self.shape().into();

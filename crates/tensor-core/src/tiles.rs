@@ -233,7 +233,8 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Option`] for a window larger than the dimension or a step of 0, [`Error::Dim`].
     pub fn unfold(&self, dim: isize, size: usize, step: usize) -> Result<Tensor<T>> {
-        let (d, n) = self.real_dim("unfold", dim)?;
+        let d = self.dim_index("unfold", dim)?;
+        let n = self.shape().get(d).copied().unwrap_or(1);
         if size > n || step == 0 {
             return Err(Error::Option {
                 op: "unfold",
@@ -241,6 +242,10 @@ impl<T: Element> Tensor<T> {
                 value: format!("{size} and {step}"),
                 expected: "a window must fit into the dimension, and a step be at least 1",
             });
+        }
+        if self.ndim() == 0 {
+            // The one window of a scalar is all of it.
+            return self.unsqueeze(0)?.narrow(0, 0, size);
         }
         let mut layout = self.layout().clone();
         let stride = layout.strides[d];

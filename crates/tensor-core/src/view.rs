@@ -200,16 +200,19 @@ impl<T: Element> Tensor<T> {
         Ok(list)
     }
 
-    /// Drops dimension `dim` if its size is 1, and changes nothing otherwise, as in PyTorch.
+    /// Drops dimension `dims`, or each of several, if its size is 1; others stay, as in PyTorch.
     ///
     /// # Errors
-    /// [`Error::Dim`] for a dimension that the tensor does not have.
-    pub fn squeeze(&self, dim: isize) -> Result<Self> {
-        let d = self.dim_index("squeeze", dim)?;
+    /// [`Error::Dim`] for a dimension that the tensor does not have, [`Error::RepeatedDim`] for one named twice.
+    pub fn squeeze(&self, dims: impl IntoShape) -> Result<Self> {
+        let mut gone = self.dim_list("squeeze", &dims)?;
+        gone.sort_unstable();
         let mut layout = self.layout().clone();
-        if self.shape().get(d) == Some(&1) {
-            layout.shape.remove(d);
-            layout.strides.remove(d);
+        for &d in gone.iter().rev() {
+            if self.shape().get(d) == Some(&1) {
+                layout.shape.remove(d);
+                layout.strides.remove(d);
+            }
         }
         Ok(self.view_as_layout(layout))
     }

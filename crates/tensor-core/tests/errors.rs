@@ -385,8 +385,8 @@ fn picking_and_joining() {
             "index_select: index 2 is out of range for dimension 0 of size 2";
         x.index_select(0, &index) =>
             "index_select: the index has shape [2, 1], but it must have one dimension";
-        Tensor::scalar(1.0f32).index_select(0, &Tensor::from([0])) =>
-            "index_select: the tensor has shape [], but a scalar has no dimension to take from";
+        Tensor::scalar(1.0f32).index_select(0, &Tensor::from([1])) =>
+            "index_select: index 1 is out of range for dimension 0 of size 1";
         F::cat(&[], 0) => "cat: dimension of size 0 in shape []: there is no element to choose from";
         F::cat(&[&x, &zeros([2, 4])], 0) =>
             "cat: one tensor has shape [2, 4], but it must agree with the first, [2, 3], but for dimension 0";

@@ -36,6 +36,8 @@ fn a_seed_says_all() {
     reproducible(|n, r| Tensor::randint(-5, 5, n, r));
     reproducible(Tensor::randperm);
     reproducible(|n, r| Tensor::arange(0, n as i64, 1)?.shuffle(r));
+    reproducible(|n, r| Tensor::<f32>::ones(2 * n)?.multinomial(n, true, r));
+    reproducible(|n, r| Tensor::<f32>::ones(2 * n)?.multinomial(n, false, r));
 }
 
 #[test]
@@ -239,4 +241,90 @@ fn generators_behind_a_reference_serve() {
     let x = Tensor::<f32>::rand([2], shared).unwrap();
     assert_eq!(x, Tensor::<f32>::rand([2], &mut rng(9)).unwrap());
     assert!(own.random::<f64>() < 1.0);
+}
+
+#[test]
+fn draws_by_weight_are_as_frequent_as_their_weights() {
+    let weights = Tensor::from([[1.0f32, 0.0, 3.0, 4.0], [0.5, 0.5, 0.0, 0.0]]);
+    let n = 40_000;
+    let drawn = weights.multinomial(n, true, &mut rng(8)).unwrap();
+    assert_eq!(drawn.shape(), [2, n]);
+    for (row, parts) in [[0.125, 0.0, 0.375, 0.5], [0.5, 0.5, 0.0, 0.0]]
+        .iter()
+        .enumerate()
+    {
+        let counts = drawn.select(0, row as isize).unwrap().bincount(4).unwrap();
+        for (count, p) in counts.to_vec().into_iter().zip(parts) {
+            let error = 5.0 * (p * (1.0 - p) * n as f64).sqrt();
+            assert!(
+                (count as f64 - p * n as f64).abs() <= error,
+                "{count} of {p}"
+            );
+        }
+    }
+    // Without replacement: the first place is drawn by weight, and the second by what is left.
+    let weights = Tensor::from([1.0, 2.0, 1.0]).broadcast_to([n, 3]).unwrap();
+    let drawn = weights.multinomial(2, false, &mut rng(9)).unwrap();
+    let (first, second) = (drawn.select(1, 0).unwrap(), drawn.select(1, 1).unwrap());
+    assert!(first.ne(&second).unwrap().all(..).unwrap()[()]);
+    let both = (first * 3 + second).bincount(9).unwrap().to_vec();
+    let pair = |a: f64, b: f64| a / 4.0 * b / (4.0 - a);
+    let expected = [
+        0.0,
+        pair(1., 2.),
+        pair(1., 1.),
+        pair(2., 1.),
+        0.0,
+        pair(2., 1.),
+        pair(1., 1.),
+        pair(1., 2.),
+        0.0,
+    ];
+    for (count, p) in both.into_iter().zip(expected) {
+        let error = 5.0 * (p * (1.0 - p) * n as f64).sqrt();
+        assert!(
+            (count as f64 - p * n as f64).abs() <= error,
+            "{count} of {p}"
+        );
+    }
+}
+
+#[test]
+fn draws_by_weight_take_what_there_is() {
+    let weights = Tensor::from([0.0, 2.0, 0.0, 1e-300]);
+    let all = weights.multinomial(2, false, &mut rng(1)).unwrap().to_vec();
+    assert_eq!(all.iter().sum::<i64>(), 4);
+    // The largest number of a generator does not lead behind the last weight.
+    let ends = Tensor::from([1.0, 1.0, 0.0]);
+    let drawn = ends.multinomial(2, true, &mut Extremes(false)).unwrap();
+    assert_eq!(drawn.to_vec(), [1, 0]);
+    let none = Tensor::<f64>::zeros([0, 3]).unwrap();
+    assert_eq!(
+        none.multinomial(2, true, &mut rng(1)).unwrap().shape(),
+        [0, 2]
+    );
+    assert_eq!(
+        weights.multinomial(0, false, &mut rng(1)).unwrap().shape(),
+        [0]
+    );
+    let fails = |w: Tensor<f64>, n, replacement| {
+        w.multinomial(n, replacement, &mut rng(1))
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        fails(Tensor::from([1.0, -1.0]), 1, true),
+        "multinomial: weight[1] is -1, but a weight is finite and not negative"
+    );
+    assert_eq!(
+        fails(Tensor::from([f64::INFINITY]), 1, true),
+        "multinomial: weight[0] is inf, but a weight is finite and not negative"
+    );
+    let few = "multinomial: num_samples is 3, but each row needs a weight above 0, and as many as samples without \
+               replacement";
+    assert_eq!(fails(weights, 3, false), few);
+    assert_eq!(
+        fails(Tensor::scalar(1.0), 1, true),
+        "multinomial: the weights has shape [], but they must be a vector or a matrix"
+    );
 }

@@ -125,7 +125,9 @@ impl<T: Float> Var<T> {
         let y = self.value().index_select(dim, index)?;
         let d = self.value().dim_index("index_select", dim)?;
         let mut along = vec![1i64; self.ndim()];
-        along[d] = -1;
+        if let Some(n) = along.get_mut(d) {
+            *n = -1;
+        }
         let index = index.reshape(&along)?.broadcast_to(y.shape())?;
         Ok(self.record1(y, |_| Gather {
             dim,
@@ -140,6 +142,12 @@ impl<T: Float> Var<T> {
     /// [`Error::Shape`](crate::Error::Shape) if they differ in another dimension.
     #[track_caller]
     pub fn cat(parts: &[&Var<T>], dim: isize) -> Result<Var<T>> {
+        let real: Vec<&Var<T>> = (parts.iter().copied())
+            .filter(|x| !x.value().is_nothing())
+            .collect();
+        if !real.is_empty() && real.len() < parts.len() {
+            return Var::cat(&real, dim);
+        }
         let values: Vec<&Tensor<T>> = parts.iter().map(|x| x.value()).collect();
         let y = Tensor::cat(&values, dim)?;
         let sizes = values.iter().map(|x| x.size(dim)).collect::<Result<_>>()?;

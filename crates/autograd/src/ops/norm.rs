@@ -3,6 +3,7 @@
 use super::reduce::Span;
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
+use tensor_core::norm::check_points;
 use tensor_core::{Axes, Float, Result, keepdim};
 
 struct Norm<T: Float> {
@@ -65,6 +66,17 @@ impl<T: Float> Var<T> {
             x: self.save(),
             y: out.save(),
         }))
+    }
+
+    /// The distances of the vectors along the last dimension, each to each, in the norm `p`; see
+    /// [`Tensor::cdist`](crate::Tensor::cdist). The gradient is 0 where vectors are equal.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for a vector, [`Error::Broadcast`](crate::Error::Broadcast) if sizes do not
+    /// agree.
+    pub fn cdist(&self, other: &Var<T>, p: f64) -> Result<Var<T>> {
+        check_points(self.shape(), other.shape())?;
+        (self.unsqueeze(-2)?.sub(other.unsqueeze(-3)?)?).norm(p, -1)
     }
 
     /// The sum over `axes` of the elements other than NaN, which get no gradient.

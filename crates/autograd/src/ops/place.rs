@@ -79,9 +79,8 @@ impl<T: Float> Var<T> {
     /// [`Error::Index`](crate::Error::Index) for an index that does not fit.
     #[track_caller]
     pub fn take_along_dim(&self, index: &Tensor<i64>, dim: isize) -> Result<Var<T>> {
-        let (shape, index_shape) = self.value().along_shapes(index, dim)?;
-        self.broadcast_to(&shape)?
-            .gather(dim, &index.broadcast_to(&index_shape)?)
+        let (shape, index) = self.value().along(index, dim)?;
+        self.broadcast_to(&shape)?.gather(dim, &index)
     }
 
     /// The elements on and below a diagonal of the last two dimensions, `offset` places above the main one; zeros

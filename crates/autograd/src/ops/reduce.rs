@@ -2,7 +2,7 @@
 
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
-use tensor_core::{Axes, Dims, Float, Result, Tensor};
+use tensor_core::{Axes, Dims, Float, Result, Scalar, Tensor};
 
 /// The shapes around a reduction: the operand's, and the result's with the reduced dimensions kept as size 1.
 #[derive(Clone)]
@@ -311,13 +311,13 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
     #[track_caller]
-    pub fn var(&self, axes: impl Into<Axes>, correction: usize) -> Result<Var<T>> {
+    pub fn var(&self, axes: impl Into<Axes>, correction: impl Scalar) -> Result<Var<T>> {
         let axes = axes.into();
         let (y, span) = (
             self.value().var(&axes, correction)?,
             Span::new("var", &axes, self.shape())?,
         );
-        let divisor = (span.count as f64 - correction as f64).max(0.0);
+        let divisor = (span.count as f64 - correction.element::<f64>("var")?).max(0.0);
         Ok(self.record1(y, |_| Var_ {
             span,
             axes,
@@ -331,13 +331,13 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
     #[track_caller]
-    pub fn std(&self, axes: impl Into<Axes>, correction: usize) -> Result<Var<T>> {
+    pub fn std(&self, axes: impl Into<Axes>, correction: impl Scalar) -> Result<Var<T>> {
         let axes = axes.into();
         let (y, span) = (
             self.value().std(&axes, correction)?,
             Span::new("std", &axes, self.shape())?,
         );
-        let divisor = (span.count as f64 - correction as f64).max(0.0);
+        let divisor = (span.count as f64 - correction.element::<f64>("var")?).max(0.0);
         Ok(self.record1(y, |out| Std {
             span,
             axes,

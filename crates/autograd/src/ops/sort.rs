@@ -1,6 +1,6 @@
 //! Orders: the gradient of each result goes to the element that it is.
 
-use crate::var::Var;
+use crate::var::{IntoVar, Var};
 use tensor_core::{Axes, Float, Interpolation, Result, Tensor};
 
 impl<T: Float> Var<T> {
@@ -59,45 +59,63 @@ impl<T: Float> Var<T> {
     /// The median of all elements, of an even number the lower one; equal ones share the gradient.
     ///
     /// # Errors
-    /// None: the result is that of a method that may fail for other dimensions.
+    /// None for floats: the method of tensors may fail for integers.
     #[track_caller]
     pub fn median(&self) -> Result<Var<T>> {
-        self.extreme("median", self.value().median(), (..).into())
+        self.extreme("median", self.value().median()?, (..).into())
     }
 
-    /// The quantile `q` over `axes`; see [`Tensor::quantile`]. The gradient goes to the elements that it lies between.
+    /// The quantile `q` over `axes`; see [`Tensor::quantile`]. The gradient goes to the elements that it lies between,
+    /// and to `q`.
     ///
     /// # Errors
     /// As [`Tensor::quantile`].
     #[track_caller]
     pub fn quantile(
         &self,
-        q: f64,
+        q: impl IntoVar<T>,
         axes: impl Into<Axes>,
         interpolation: Interpolation,
     ) -> Result<Var<T>> {
-        let axes = axes.into();
-        let y = self.value().quantile(q, &axes, interpolation)?;
+        let (q, axes) = (q.var("quantile")?, axes.into());
+        // For the checks, and the shape.
+        let y = self.value().quantile(q.value(), &axes, interpolation)?;
         let mask = axes.mask("quantile", self.shape())?;
         let (gone, left): (Vec<usize>, Vec<usize>) = (0..self.ndim()).partition(|&d| mask[d]);
-        let count = gone.iter().map(|&d| self.shape()[d]).product();
+        let count: usize = gone.iter().map(|&d| self.shape()[d]).product();
         let order = [&left[..], &gone].concat();
         let rows = (self.permute(&order)?).reshape([self.numel() / count, count])?;
-        let (low, high, weight) = interpolation.places("quantile", q, count)?;
         let sorted = rows.value().argsort(1, false)?;
-        // NaN is last in the order; where there is one, it is the quantile.
-        let last = sorted.narrow(1, -1, 1)?;
-        let nan = rows.value().gather(1, &last)?.isnan();
-        let pick = |at: usize| {
-            let index = nan.where_(&last, sorted.narrow(1, at as isize, 1)?)?;
-            rows.gather(1, &index)
-        };
-        let (low, high) = (pick(low)?, pick(high)?);
-        // Equal infinities have no difference, and their weights are of no account.
-        let apart = low
-            .value()
-            .zip(high.value(), |a: T, b: T| a != b || a.finite())?;
-        let between = low.lerp(&high, weight)?.where_(&apart, &low)?;
-        between.reshape(y.shape())
+        let each = q.reshape([q.numel()])?.unbind(0)?;
+        let found = (each.iter())
+            .map(|q| quantile(&rows, &sorted, q, interpolation))
+            .collect::<Result<Vec<_>>>()?;
+        Var::stack(&found.iter().collect::<Vec<_>>(), 0)?.reshape(y.shape())
     }
+}
+
+/// One quantile of each row, whose elements are `sorted` in that order.
+fn quantile<T: Float>(
+    rows: &Var<T>,
+    sorted: &Tensor<i64>,
+    q: &Var<T>,
+    interpolation: Interpolation,
+) -> Result<Var<T>> {
+    let count = rows.shape()[1];
+    let (low, high, weight) = interpolation.places("quantile", q.item()?.f64(), count)?;
+    // NaN is last in the order; where there is one, it is the quantile.
+    let last = sorted.narrow(1, -1, 1)?;
+    let nan = rows.value().gather(1, &last)?.isnan();
+    let pick = |at: usize| {
+        let index = nan.where_(&last, sorted.narrow(1, at as isize, 1)?)?;
+        rows.gather(1, &index)
+    };
+    let weight = match interpolation {
+        Interpolation::Linear => q.mul(count as f64 - 1.0)?.sub(low as f64)?,
+        _ => Var::from(Tensor::scalar(T::of(weight))),
+    };
+    let (low, high) = (pick(low)?, pick(high)?);
+    // Equal infinities have no difference, and their weights are of no account.
+    let apart = (low.value()).zip(high.value(), |a: T, b: T| a != b || a.finite())?;
+    low.lerp(&high, weight)?.where_(&apart, &low)
 }

@@ -113,13 +113,13 @@ impl<T: Float> Var<T> {
         Ok(self.reshaped(self.value().flatten(start, end)?))
     }
 
-    /// Drops dimension `dim` if its size is 1.
+    /// Drops dimension `dims`, or each of several, if its size is 1.
     ///
     /// # Errors
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
     #[track_caller]
-    pub fn squeeze(&self, dim: isize) -> Result<Var<T>> {
-        Ok(self.reshaped(self.value().squeeze(dim)?))
+    pub fn squeeze(&self, dims: impl IntoShape) -> Result<Var<T>> {
+        Ok(self.reshaped(self.value().squeeze(dims)?))
     }
 
     /// Drops all dimensions of size 1.

@@ -1,0 +1,346 @@
+//! The operations that `layouts_table.rs` does not hold against plain loops: each gives for every layout of its operands
+//! what it gives for contiguous copies of them, and the copies are held against PyTorch by `autograd`'s fixtures.
+
+mod common;
+
+use common::{layouts, special, values};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use tensor_core::{
+    Border, DType, Element, Ellipsis, Float, Interpolation, NewAxis, Result, Tensor, i, keepdim,
+};
+
+/// Bits of any element, so that NaN compares, and zeros of both signs are told apart.
+fn bits<T: Element>(x: &Tensor<T>) -> Vec<u64> {
+    let word = |v: T| match T::DTYPE {
+        DType::I64 => v.to_i64() as u64,
+        _ if v.is_nan_() => u64::MAX,
+        _ => v.to_f64().to_bits(),
+    };
+    x.to_vec().into_iter().map(word).collect()
+}
+
+/// What a call gives, in a form that compares: shapes and bits of all its results, or its message.
+type Seen = std::result::Result<Vec<(Vec<usize>, Vec<u64>)>, String>;
+
+/// The results of a call, whatever their number and types.
+trait Results {
+    fn seen(self) -> Seen;
+}
+impl<T: Element> Results for Tensor<T> {
+    fn seen(self) -> Seen {
+        Ok(vec![(self.shape().to_vec(), bits(&self))])
+    }
+}
+impl<T: Element> Results for Result<Tensor<T>> {
+    fn seen(self) -> Seen {
+        self.map_err(|e| e.to_string())?.seen()
+    }
+}
+impl<T: Element> Results for Result<Vec<Tensor<T>>> {
+    fn seen(self) -> Seen {
+        let list = self.map_err(|e| e.to_string())?;
+        let parts = list.into_iter().map(Results::seen);
+        Ok(parts.collect::<std::result::Result<Vec<_>, _>>()?.concat())
+    }
+}
+impl<T: Element, U: Element> Results for Result<(Tensor<T>, Tensor<U>)> {
+    fn seen(self) -> Seen {
+        let (a, b) = self.map_err(|e| e.to_string())?;
+        Ok([a.seen()?, b.seen()?].concat())
+    }
+}
+impl<T: Element> Results for Result<tensor_core::Unique<T>> {
+    fn seen(self) -> Seen {
+        let u = self.map_err(|e| e.to_string())?;
+        Ok([u.values.seen()?, u.inverse.seen()?, u.counts.seen()?].concat())
+    }
+}
+
+type OneOperand<T> = Box<dyn Fn(&Tensor<T>) -> Seen>;
+
+/// A call of one operand, by name.
+struct Call<T: Element>(&'static str, OneOperand<T>);
+
+/// A call of two operands, by name.
+type Pair<T> = (&'static str, fn(&Tensor<T>, &Tensor<T>) -> Seen);
+
+fn call<T: Element, R: Results>(
+    name: &'static str,
+    f: impl Fn(&Tensor<T>) -> R + 'static,
+) -> Call<T> {
+    Call(name, Box::new(move |x| f(x).seen()))
+}
+
+/// Names of methods of one operand and their further arguments.
+macro_rules! calls {
+    ($($name:ident($($arg:expr),*);)*) => {
+        vec![$(call(stringify!($name), |x: &Tensor<_>| x.$name($($arg),*))),*]
+    };
+}
+
+/// Operations that only move elements, on any type and any shape; what a shape does not allow is an error, and then the
+/// same one.
+fn moves<T: Element>() -> Vec<Call<T>> {
+    let mut all: Vec<Call<T>> = calls! {
+        reshape([-1]); flatten(0, -1); squeeze(0); squeeze_all(); unsqueeze(0); unsqueeze(-1); t(); transpose(0, -1);
+        swapdims(-1, 0); movedim(0, -1); movedim([0, 1], [1, 0]); permute([1, 0]); permute([2, 0, 1]); flip([0]); flip([0, 1]);
+        roll([2, -1], [0, -1]); repeat([2, 1, 1]); tile([2]); repeat_interleave(2, 0); unflatten(0, [1, -1]);
+        diagonal(0, 0, 1); diagonal(-1, -1, 0); diag_embed(1, 0, 1); diag(0); tril(0); triu(1); unbind(0); split(2, 0);
+        split(3, -1); chunk(2, 0); split_sizes(&[1, 2], 0); unfold(0, 2, 1); unfold(-1, 3, 2); narrow(0, 1, 1); select(-1, -1);
+        slice(0, 1.., -2); expand([2, -1, -1]); broadcast_to([2, 3, 5]); nonzero(); count_nonzero(0);
+        pad_with([1, 1], Border::Reflect); pad_with([2, 1, 1, 0], Border::Replicate); pad_with([-1, 1], Border::Circular);
+        masked_select(&Tensor::from([true])); logical_not(); contiguous();
+        index(i![.., ..; -2]); index(i![Ellipsis, NewAxis, 0]); index(i![Tensor::from([0, -1, 0])]);
+        index(i![.., Tensor::from([[0], [1]])]);
+    };
+    all.push(call("pad", |x| x.pad([1, 0, -1, 2], T::ONE)));
+    all.push(call("where", |x| x.logical_not().where_(T::ONE, x)));
+    all.push(call("slice_assign", |x| {
+        x.slice_assign(i![..; 2], Tensor::scalar(T::ONE))
+    }));
+    all.push(call("assign", |x| {
+        let mut y = x.clone();
+        y.assign(i![-1], Tensor::scalar(T::ONE)).map(|()| y)
+    }));
+    all.push(call("cat", |x| Tensor::cat(&[x, x], -1)));
+    all.push(call("stack", |x| Tensor::stack(&[x, x], -1)));
+    all.push(call("unique bools", |x| {
+        x.ne(T::ZERO)?.cast::<i64>().unique()
+    }));
+    all
+}
+
+fn numbers<T: Float>() -> Vec<Call<T>> {
+    let axes = || [0, -1];
+    let mut all: Vec<Call<T>> = calls! {
+        cummax(0); cummin(-1); cumprod(0); cumsum(-1); logcumsumexp(0); sort(0, false); sort(-1, true); argsort(-1, true);
+        topk(1, 0, true); topk(2, -1, false); kthvalue(1, 0); median_dim(-1); median(); mode(0); unique();
+        unique_consecutive(); unique_dim(0); unique_dim(-1); leaky_relu(T::of(0.1)); elu(T::ONE); gelu(); gelu_tanh();
+        silu(); mish(); softplus_with(T::ONE, T::of(2.0)); nan_to_num(T::ZERO, T::ONE, T::of(-1.0)); round_to(1);
+        round_to(-1); fmod(0.7); remainder(-0.7); div_floor(0.7); div_trunc(0.7); nansum(0); pow(2.5);
+        histc(5, T::of(-2.0), T::of(2.0)); kron(&Tensor::from([T::ONE, T::of(2.0)]));
+    };
+    all.push(call("quantile", |x| {
+        x.quantile(0.3, 0, Interpolation::Linear)
+    }));
+    all.push(call("quantile", move |x| {
+        x.quantile(0.3, axes(), Interpolation::Nearest)
+    }));
+    for p in [0.0, 0.5, 1.0, 2.0, 3.0, f64::INFINITY, f64::NEG_INFINITY] {
+        all.push(call("norm", move |x| x.norm(p, keepdim(0))));
+        all.push(call("norm", move |x| x.norm(p, ..)));
+    }
+    all
+}
+
+/// Operations with a second operand of the same shape, which comes in every layout too.
+fn pairs<T: Float>() -> Vec<Pair<T>> {
+    vec![
+        ("lerp", |a, b| a.lerp(b, 0.3).seen()),
+        ("lerp by a tensor", |a, b| a.lerp(1.5, b).seen()),
+        ("addcmul", |a, b| a.addcmul(b, a, T::of(0.5)).seen()),
+        ("addcdiv", |a, b| a.addcdiv(a, b, T::of(0.5)).seen()),
+        ("clamp_with", |a, b| {
+            a.clamp_with(b, &Tensor::scalar(T::ONE)).seen()
+        }),
+        ("fmod", |a, b| a.fmod(b).seen()),
+        ("remainder", |a, b| a.remainder(b).seen()),
+        ("div_floor", |a, b| a.div_floor(b).seen()),
+        ("div_trunc", |a, b| a.div_trunc(b).seen()),
+        ("isclose", |a, b| a.isclose(b, 0.1, 0.1).seen()),
+        ("inner", |a, b| a.inner(b).map(|y| y.isnan()).seen()),
+        ("index_put", |a, b| a.index_put(i![..], b, true).seen()),
+        ("slice_assign", |a, b| a.slice_assign(i![..; -1], b).seen()),
+        ("searchsorted", |a, b| {
+            let sorted = a.flatten(0, -1).and_then(|a| a.sort(0, false));
+            sorted.and_then(|(s, _)| s.searchsorted(b, true)).seen()
+        }),
+    ]
+}
+
+/// Products and systems, whose operands are finite; what they round depends on nothing but the values.
+fn products<T: Float>() -> Vec<Pair<T>> {
+    vec![
+        ("einsum", |a, b| Tensor::einsum("ij,ij->i", &[a, b]).seen()),
+        ("einsum", |a, b| Tensor::einsum("ij,kj->ki", &[a, b]).seen()),
+        ("einsum", |a, b| Tensor::einsum("ij,ik->jk", &[a, b]).seen()),
+        ("tensordot", |a, b| a.tensordot(b, [0], [0]).seen()),
+        ("inner", |a, b| a.inner(b).seen()),
+        ("kron", |a, b| a.kron(b).seen()),
+        ("addmm", |a, b| {
+            a.addmm(a, &b.t(), T::ONE, T::of(0.5)).seen()
+        }),
+        ("mm", |a, b| a.mm(&b.t()).seen()),
+    ]
+}
+
+/// Of square matrices.
+fn squares<T: Float>() -> Vec<Call<T>> {
+    let mut all: Vec<Call<T>> = calls! { det(); slogdet(); inverse(); adjugate(); };
+    all.push(call("cholesky", |x| {
+        let eye = Tensor::eye(x.size(-1)?, x.size(-1)?)?;
+        x.matmul(&x.t())?.add(&eye)?.cholesky()
+    }));
+    all.push(call("solve", |x| x.solve(&x.t())));
+    all.push(call("solve_triangular", |x| {
+        x.solve_triangular(&x.t(), true, false)
+    }));
+    all.push(call("solve a vector", |x| x.solve(&x.select(-1, 0)?)));
+    all
+}
+
+const SHAPES: &[&[usize]] = &[
+    &[],
+    &[1],
+    &[0],
+    &[9],
+    &[3, 5],
+    &[0, 3],
+    &[3, 0],
+    &[1, 1, 1],
+    &[3, 3, 3],
+    &[2, 70],
+];
+
+fn check_calls<T: Element>(
+    calls: &[Call<T>],
+    shapes: &[&[usize]],
+    data: impl Fn(usize, u64) -> Vec<T> + Copy,
+) {
+    for shape in shapes {
+        for (layout, x) in layouts(shape, data) {
+            let copy = x.contiguous();
+            for Call(name, f) in calls {
+                assert_eq!(f(&x), f(&copy), "{name} of {layout}");
+            }
+        }
+    }
+}
+
+#[test]
+fn operations_that_move_elements() {
+    check_calls(&moves::<f32>(), SHAPES, special::<f32>);
+    let whole = |n, seed| values::<f64>(n, seed).iter().map(|v| *v as i64).collect();
+    check_calls(&moves::<i64>(), SHAPES, whole);
+    let truth = |n, seed| values::<f64>(n, seed).iter().map(|v| *v > 0.0).collect();
+    check_calls(&moves::<bool>(), SHAPES, truth);
+}
+
+#[test]
+fn operations_on_numbers() {
+    check_calls(&numbers::<f32>(), SHAPES, special::<f32>);
+    check_calls(&numbers::<f64>(), SHAPES, values::<f64>);
+}
+
+#[test]
+fn operations_on_whole_numbers() {
+    let whole =
+        |n, seed| -> Vec<i64> { values::<f64>(n, seed).iter().map(|v| *v as i64).collect() };
+    let mut calls: Vec<Call<i64>> = calls! {
+        median(); median_dim(0); sort(-1, true); cumsum(0); unique(); unique_dim(0); mode(-1); pow(3); fmod(2);
+        remainder(-2); div_floor(2); div_trunc(-2); max_dim(0); kron(&Tensor::from([1, 2]));
+    };
+    calls.push(call("bincount", |x: &Tensor<i64>| {
+        x.abs().flatten(0, -1)?.bincount(2)
+    }));
+    calls.push(call("bincount_weighted", |x: &Tensor<i64>| {
+        x.abs().bincount_weighted(&x.cast::<f64>(), 0)
+    }));
+    calls.push(call("one_hot", |x: &Tensor<i64>| {
+        x.abs().one_hot::<f32>(None)
+    }));
+    calls.push(call("pow", |x: &Tensor<i64>| x.pow(x)));
+    check_calls(&calls, SHAPES, whole);
+}
+
+#[test]
+fn operations_on_two_operands() {
+    for shape in SHAPES {
+        for (left, a) in layouts(shape, special::<f32>) {
+            for (right, b) in layouts(shape, |n, seed| special::<f32>(n, seed + 90)) {
+                let (ca, cb) = (a.contiguous(), b.contiguous());
+                for (name, f) in pairs::<f32>() {
+                    assert_eq!(f(&a, &b), f(&ca, &cb), "{name} of {left} and {right}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_two_operands() {
+    // Small enough that the order of adding up does not depend on how operands lie.
+    for shape in [&[2, 3][..], &[1, 4], &[0, 3], &[3, 0]] {
+        for (left, a) in layouts(shape, values::<f64>) {
+            for (right, b) in layouts(shape, |n, seed| values::<f64>(n, seed + 90)) {
+                let (ca, cb) = (a.contiguous(), b.contiguous());
+                for (name, f) in products::<f64>() {
+                    let (got, want) = (f(&a, &b), f(&ca, &cb));
+                    assert_eq!(got, want, "{name} of {left} and {right}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn square_matrices() {
+    let shapes: [&[usize]; 5] = [&[1, 1], &[3, 3], &[2, 4, 4], &[0, 2, 2], &[2, 3]];
+    check_calls(&squares::<f64>(), &shapes, values::<f64>);
+    check_calls(&squares::<f32>(), &shapes, values::<f32>);
+}
+
+#[test]
+fn draws_by_weight() {
+    let weights = |n, seed| -> Vec<f64> {
+        values::<f64>(n, seed)
+            .iter()
+            .map(|v| v.abs() + 0.1)
+            .collect()
+    };
+    let mut calls: Vec<Call<f64>> = Vec::new();
+    for replacement in [false, true] {
+        calls.push(call("multinomial", move |x: &Tensor<f64>| {
+            x.multinomial(2, replacement, &mut ChaCha8Rng::seed_from_u64(1))
+        }));
+    }
+    check_calls(&calls, &[&[9], &[3, 5], &[0, 3], &[3, 3, 3]], weights);
+}
+
+#[test]
+fn a_nan_is_found_in_every_place() {
+    for n in 1..=70 {
+        let clean: Vec<f32> = values(n, n as u64);
+        for at in 0..n {
+            let mut row = clean.clone();
+            row[at] = f32::NAN;
+            let x = Tensor::from(row);
+            let nan = |y: Result<Tensor<f32>>| y.unwrap().to_vec().iter().all(|v| v.is_nan());
+            for p in [0.5, 1.0, 2.0, 3.0, f64::INFINITY, f64::NEG_INFINITY] {
+                assert!(nan(x.norm(p, ..)), "norm {p} of {n} at {at}");
+            }
+            assert!(
+                nan(x.median()) && nan(x.prod(..)) && nan(x.var(.., 0)),
+                "{n} at {at}"
+            );
+            assert!(
+                nan(x.quantile(0.0, .., Interpolation::Linear)),
+                "{n} at {at}"
+            );
+            let (median, place) = x.median_dim(0).unwrap();
+            assert!(median[()].is_nan() && place[()] == at as i64, "{n} at {at}");
+            // NaN counts as the largest of all.
+            let (top, place) = x.topk(1, 0, true).unwrap();
+            assert!(top[0].is_nan() && place[0] == at as i64, "{n} at {at}");
+            assert_eq!(x.argsort(0, false).unwrap()[-1], at as i64);
+            let runs = [x.cummax(0).unwrap().0, x.cummin(0).unwrap().0];
+            let sums = [x.cumsum(0), x.cumprod(0), x.logcumsumexp(0)].map(Result::unwrap);
+            for run in runs.iter().chain(&sums) {
+                let found: Vec<bool> = run.to_vec().iter().map(|v| v.is_nan()).collect();
+                assert!((0..n).all(|i| found[i] == (i >= at)), "{n} at {at}");
+            }
+            assert!(!x.nansum(..).unwrap()[()].is_nan());
+        }
+    }
+}
