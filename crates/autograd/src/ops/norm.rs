@@ -74,6 +74,7 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for a vector, [`Error::Broadcast`](crate::Error::Broadcast) if sizes do not
     /// agree.
+    #[track_caller]
     pub fn cdist(&self, other: &Var<T>, p: f64) -> Result<Var<T>> {
         check_points(self.shape(), other.shape())?;
         (self.unsqueeze(-2)?.sub(other.unsqueeze(-3)?)?).norm(p, -1)
