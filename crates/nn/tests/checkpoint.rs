@@ -154,3 +154,201 @@ fn a_folder_that_is_not_there_is_named() {
         )
     );
 }
+
+/// A file with this header, and so many bytes of data.
+fn with_header(json: &str, data: usize) -> Vec<u8> {
+    let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(json.as_bytes());
+    bytes.resize(bytes.len() + data, 0);
+    bytes
+}
+
+#[test]
+fn a_whole_run_lies_in_one_file() {
+    let folder = Folder::new("run");
+    let path = folder.file("run.safetensors");
+    let model = Sequential::<f32>::new()
+        .push(Linear::new(3, 2, &mut ChaCha8Rng::seed_from_u64(1)).unwrap())
+        .push(BatchNorm1d::new(2).unwrap())
+        .push(Dropout::new(0.5, 9).unwrap());
+    model
+        .forward(&Tape::new().input(Tensor::ones([4, 3]).unwrap()))
+        .unwrap();
+    let mut adam = Adam::<f32>::new(0.1);
+    let mut run = model.state();
+    run.set_section("optimizer", adam.state());
+    run.set_note("epoch", 12);
+    run.set_note("best", 0.1f64 + 0.2);
+    run.set_note("worst", f64::NEG_INFINITY);
+    run.set_note("a \"quoted\" name\n", "and \\ text\u{1b}");
+    run.save(&path).unwrap();
+    let first = fs::read(&path).unwrap();
+    run.save(&path).unwrap();
+    assert!(
+        first == fs::read(&path).unwrap(),
+        "the same state made another file"
+    );
+
+    let back = State::<f32>::open(&path).unwrap();
+    assert_eq!(back.parse_note::<u32>("epoch").unwrap(), 12);
+    assert_eq!(back.parse_note::<f64>("best").unwrap(), 0.1 + 0.2);
+    assert_eq!(back.parse_note::<f64>("worst").unwrap(), f64::NEG_INFINITY);
+    assert_eq!(back.note("a \"quoted\" name\n"), Some("and \\ text\u{1b}"));
+    assert_eq!(back.count("1.num_batches_tracked"), Some(1));
+    assert_eq!(back.note("2.draws"), Some("9 1"));
+    adam.load_state(back.section("optimizer").unwrap()).unwrap();
+    assert_eq!(
+        back.section("schedule").unwrap_err().to_string(),
+        "state: the section asked for is `schedule`, but the state has none of that name: was it saved with one?"
+    );
+    assert_eq!(
+        back.parse_note::<u32>("best").unwrap_err().to_string(),
+        "state: a note is `best`: \"0.30000000000000004\", but it must be there and be of the type asked for: save and \
+         load with the same program"
+    );
+    // The model's part serves a model.
+    let mut other = Sequential::<f32>::new()
+        .push(Linear::new(3, 2, &mut ChaCha8Rng::seed_from_u64(2)).unwrap())
+        .push(BatchNorm1d::new(2).unwrap())
+        .push(Dropout::new(0.5, 10).unwrap());
+    load(&mut other, &path).unwrap();
+    assert_eq!(other.state_dict(), model.state_dict());
+    // In memory too, another model is refused and named.
+    let message = mlp::<f32>(&[3, 2], 0)
+        .load_state(&back)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        message,
+        "load_state: the state is that of another model: not in the model: 1.bias, 1.running_mean, 1.running_var, \
+         1.weight, 1.num_batches_tracked, but it must have the model's names and shapes: build the model as it was when \
+         saved"
+    );
+}
+
+#[test]
+fn half_precision_is_read_and_integers_are_not_parameters() {
+    let folder = Folder::new("half");
+    let path = folder.file("model.safetensors");
+    let json = r#"{"0.weight":{"dtype":"BF16","shape":[1,1],"data_offsets":[0,2]},"0.bias":{"dtype":"F16","shape":[1],"data_offsets":[2,4]}}"#;
+    let mut bytes = with_header(json, 0);
+    // 1.5 in both: the sign, the exponent, the fraction.
+    bytes.extend(0x3fc0u16.to_le_bytes());
+    bytes.extend(0x3e00u16.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let mut model = mlp::<f64>(&[1, 1], 0);
+    load(&mut model, &path).unwrap();
+    for (_, x) in model.state_dict() {
+        assert_eq!(x.to_vec(), [1.5]);
+    }
+    // A count where a parameter of no dimension should be.
+    let json = r#"{"weight":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}"#;
+    fs::write(&path, with_header(json, 8)).unwrap();
+    let mut scalar = Linear {
+        weight: Param::new(Tensor::scalar(1.0f32)),
+        bias: None,
+    };
+    let message = load(&mut scalar, &path).unwrap_err().to_string();
+    assert!(message.contains("missing in the file: weight"), "{message}");
+}
+
+#[test]
+fn names_may_not_lead_too_deep() {
+    let folder = Folder::new("deep");
+    let path = folder.file("model.safetensors");
+    let message = |name: &str| {
+        let json = format!(r#"{{"__metadata__":{{"{name}":"x"}}}}"#);
+        fs::write(&path, with_header(&json, 0)).unwrap();
+        State::<f32>::open(&path)
+            .map(drop)
+            .map_err(|e| e.to_string().replace(&path.display().to_string(), "FILE"))
+    };
+    assert_eq!(message("a/b/c/d/e"), Ok(()));
+    let refused = message(&"a/".repeat(100_000)).unwrap_err();
+    assert!(
+        refused.starts_with(
+            "load: FILE: a name has more than 8 parts divided by `/`, the last of them \"a/a/a"
+        ),
+        "{refused}"
+    );
+    assert!(refused.len() < 200);
+}
+
+#[test]
+fn what_cannot_be_finished_leaves_nothing() {
+    let folder = Folder::new("unfinished");
+    // A folder stands where the file should go: it is written, and cannot be put in place.
+    let path = folder.file("model.safetensors");
+    fs::create_dir(&path).unwrap();
+    assert!(save(&mlp::<f32>(&[3, 2], 0), &path).is_err());
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+}
+
+#[test]
+fn hostile_states_of_optimizers_are_errors() {
+    let mut adam = Adam::<f32>::new(0.1);
+    let good = {
+        let mut model = mlp::<f32>(&[3, 2], 0);
+        let x = Tape::new().input(Tensor::ones([1, 3]).unwrap());
+        let grads = model
+            .forward(&x)
+            .unwrap()
+            .sum(..)
+            .unwrap()
+            .backward()
+            .unwrap();
+        adam.step(&mut model, &grads).unwrap();
+        Optimizer::state(&adam)
+    };
+    let mut refuse = |change: &dyn Fn(&mut State<f32>), problem: &str| {
+        let mut state = good.clone();
+        change(&mut state);
+        let message = adam.load_state(&state).unwrap_err().to_string();
+        assert!(message.contains(problem), "{message}");
+    };
+    refuse(&|s| s.set_note("lr", f64::NAN), "adam: lr is NaN");
+    refuse(&|s| s.set_note("lr", "fast"), "`lr`: \"fast\"");
+    refuse(
+        &|s| s.set_note("momentum", "\u{1b}[2J"),
+        "`momentum`: \"\\u{1b}[2J\"",
+    );
+    refuse(
+        &|s| s.set_section("0.weight", State::new()),
+        "`step`: missing",
+    );
+    let other = |shape: &[usize]| {
+        let mut section = State::new();
+        section.set_note("step", 1);
+        section.set_note("product", 1);
+        section.set_tensor("exp_avg", Tensor::zeros(shape).unwrap());
+        section.set_tensor("exp_avg_sq", Tensor::zeros([2, 3]).unwrap());
+        section
+    };
+    refuse(
+        &|s| s.set_section("0.weight", other(&[3, 2])),
+        "has buffers of different shapes",
+    );
+    // A state that fits itself, but not the model, is found when it is used.
+    let mut state = good.clone();
+    let mut section = other(&[2, 3]);
+    section.set_note("step", u64::MAX);
+    state.set_section("0.weight", section);
+    adam.load_state(&state).unwrap();
+    let mut model = mlp::<f32>(&[3, 2], 0);
+    let x = Tape::new().input(Tensor::ones([1, 3]).unwrap());
+    let grads = model
+        .forward(&x)
+        .unwrap()
+        .sum(..)
+        .unwrap()
+        .backward()
+        .unwrap();
+    adam.step(&mut model, &grads).unwrap();
+    state.set_section("0.bias", other(&[2, 3]));
+    adam.load_state(&state).unwrap();
+    let message = adam.step(&mut model, &grads).unwrap_err().to_string();
+    assert!(
+        message.contains("0.bias of shape [2], which had [2, 3] before"),
+        "{message}"
+    );
+}

@@ -123,7 +123,7 @@ impl<T: Float> Memory<T> {
                 self.0.get_mut(name).unwrap_or(&mut none)
             };
             kept.id = Some(param.id());
-            kept.step += 1;
+            kept.step = kept.step.saturating_add(1);
             let update = rates(kept);
             let mut buffers = kept.data.chunks_mut(n.max(1));
             // The parameter first, and as many buffers as there are.
