@@ -16,7 +16,7 @@ pub struct Common {
     /// Threads of the kernels; 0 is one for each core
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
-    /// Folder for what is written [default: target/<name of the example>]
+    /// Folder for what is written [default: one in target, named like the example]
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// A run of seconds: shows that everything works, not how well

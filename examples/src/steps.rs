@@ -6,7 +6,7 @@ use nn::prelude::*;
 /// 10⁻¹ to 10⁻¹⁰, relative to the slope: pairs of the step's decimal logarithm and the distance.
 ///
 /// A right gradient is met ever closer, a hundredfold with each tenth of the step, until rounding takes over and the
-/// distance grows again. A wrong one leaves a plateau.
+/// distance grows again. A wrong one leaves a plateau. Steps so long that `f` refuses where they lead are left out.
 ///
 /// # Errors
 /// Whatever `f` returns.
@@ -23,7 +23,10 @@ pub fn distances(
     for i in 0..=36 {
         let power = -1.0 - 0.25 * f64::from(i);
         let h = 10f64.powf(power);
-        let difference = (at(h)? - at(-h)?) / (2.0 * h);
+        let (Ok(ahead), Ok(behind)) = (at(h), at(-h)) else {
+            continue;
+        };
+        let difference = (ahead - behind) / (2.0 * h);
         // On a logarithm no distance, which happens by luck, is drawn as the smallest there can be.
         let distance = ((difference - slope) / slope).abs().max(1e-16);
         points.push((power, distance));
