@@ -97,11 +97,11 @@ fn run(options: &Options) -> Outcome {
         ("focal", Box::new(sigmoid_focal_loss)),
         (
             "Dice",
+            // The whole batch as one picture.
             Box::new(|x, t| {
-                let p = x.sigmoid();
-                let both = p.mul(Var::from(t))?.sum(..)?.mul(2.0)?.add(1.0)?;
-                let all = p.sum(..)?.add(t.sum(..)?.item()?)?.add(1.0)?;
-                both.div(&all)?.neg().add(1.0)
+                DiceLoss::new()
+                    .region(Region::Batch)
+                    .forward(&x.sigmoid(), &Var::from(t))
             }),
         ),
     ];

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod draw;
 pub mod interrupt;
 pub mod logistic;
+pub mod losses;
 pub mod progress;
 pub mod steps;
 

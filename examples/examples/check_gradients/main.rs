@@ -7,6 +7,7 @@
 mod book;
 mod elements;
 mod rows;
+mod structures;
 
 use book::{Book, Entry, Outcome as Checked};
 use clap::Parser;
@@ -50,6 +51,7 @@ fn all(rng: &mut rand::rngs::ChaCha8Rng) -> Result<Vec<Entry>> {
     let mut book = Book::new(rng);
     elements::add(&mut book)?;
     rows::add(&mut book)?;
+    structures::add(&mut book)?;
     Ok(book.entries())
 }
 
