@@ -182,7 +182,7 @@ fn with_labels(c: &mut Criterion) {
     );
     let target = classes(N, 1000, 4);
     let labels = target.to_vec();
-    let options = MarginSoftmaxLoss::new().scale(16.0);
+    let options = MarginSoftmaxLoss::new().scale(2.0);
     of_vectors(
         c,
         "margin_softmax/1024x1000",
@@ -191,9 +191,9 @@ fn with_labels(c: &mut Criterion) {
         |x| {
             let rows = x[0].chunks_exact(1000).zip(&labels);
             mean(rows.map(|(cos, &t)| {
-                let moved = 16.0 * (cos[t as usize].acos() + 0.5).cos();
+                let moved = 2.0 * (cos[t as usize].acos() + 0.5).cos();
                 let others = cos.iter().enumerate().filter(|(j, _)| *j != t as usize);
-                let z = others.map(|(_, cos)| 16.0 * cos).chain([moved]);
+                let z = others.map(|(_, cos)| 2.0 * cos).chain([moved]);
                 logsumexp(z) - moved
             }))
         },
