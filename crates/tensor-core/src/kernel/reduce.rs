@@ -56,13 +56,13 @@ fn lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R
         return x.iter().fold(r.identity(), |acc, &x| r.add::<I>(acc, x));
     }
     let mut acc = [r.identity(); LANES];
-    let (whole, rest) = x.as_chunks::<LANES>();
-    for group in whole {
-        for (acc, &x) in acc.iter_mut().zip(group) {
+    let mut chunks = x.chunks_exact(LANES);
+    for chunk in &mut chunks {
+        for (acc, &x) in acc.iter_mut().zip(chunk) {
             *acc = r.add::<I>(*acc, x);
         }
     }
-    for (acc, &x) in acc.iter_mut().zip(rest) {
+    for (acc, &x) in acc.iter_mut().zip(chunks.remainder()) {
         *acc = r.add::<I>(*acc, x);
     }
     let mut n = LANES;
@@ -131,28 +131,6 @@ impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
     }
 }
 
-/// One result for each row of adjacent elements, which begin at `places`.
-struct EachRow<'a, T, R, O, F> {
-    r: R,
-    data: &'a [T],
-    places: &'a Source<'a, T>,
-    start: usize,
-    len: usize,
-    out: &'a mut [O],
-    finish: &'a F,
-}
-
-impl<T: Copy, R: Reducer<T>, O, F: Fn(R::Acc) -> O> Kernel for EachRow<'_, T, R, O, F> {
-    type Out = ();
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        for (i, o) in self.out.iter_mut().enumerate() {
-            let at = self.places.place(self.start + i);
-            *o = (self.finish)(Run(self.r, &self.data[at..at + self.len]).run::<I>());
-        }
-    }
-}
-
 /// Reduces some dimensions of `data` seen through `layout`: `out[i]` becomes `finish` of the fold over `reduced`
 /// at position `i` of `kept`, two layouts over the same buffer that share its offset.
 pub fn fold_dims<T, R, O>(
@@ -205,16 +183,12 @@ pub fn fold_dims<T, R, O>(
     let adjacent = len > 0 && row(0).flat().is_some();
     par::split(out, 1, len + 8, |start, out| {
         if adjacent {
-            let (places, finish) = (&places, &finish);
-            return dispatch(EachRow {
-                r,
-                data,
-                places,
-                start,
-                len,
-                out,
-                finish,
-            });
+            // Each row is dispatched by itself: inlined into a loop over rows, the lanes of a run were compiled badly.
+            for (i, o) in out.iter_mut().enumerate() {
+                let at = places.place(start + i);
+                *o = finish(dispatch(Run(r, &data[at..at + len])));
+            }
+            return;
         }
         for (i, o) in out.iter_mut().enumerate() {
             *o = finish(fold_range(r, &row(start + i), 0, len));

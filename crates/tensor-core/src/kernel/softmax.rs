@@ -61,45 +61,57 @@ impl<T: Float> LogSum<T> {
     /// Of a row. The largest element's own 1 is never added, so that a confident row keeps its small sum.
     #[inline(always)]
     pub fn of<I: Isa>(x: &[T]) -> Self {
-        Self::run::<I>(x, |_, _| {})
+        let max = max(x);
+        if !max.finite() {
+            return Self::infinite(x, max);
+        }
+        let mut sums = [0.0f64; WIDTH];
+        let mut ties = [T::ZERO; WIDTH];
+        groups(x, T::LOWEST, |_, group| {
+            for i in 0..WIDTH {
+                let e = (group[i] - max).exp::<I>();
+                let top = group[i] == max;
+                sums[i] += if top { T::ZERO } else { e }.f64();
+                ties[i] = ties[i] + if top { T::ONE } else { T::ZERO };
+            }
+        });
+        Self::finish(max, sums, ties)
     }
 
     /// As [`LogSum::of`], with `e^(x - max)` left in `out`, where the largest element is finite.
     #[inline(always)]
     pub fn of_into<I: Isa>(x: &[T], out: &mut [T]) -> Self {
-        let out = &mut out[..x.len()];
-        Self::run::<I>(x, |at, e| {
-            let out = &mut out[at..];
-            match out.first_chunk_mut::<WIDTH>() {
-                Some(whole) => *whole = *e,
-                None => out.iter_mut().zip(e).for_each(|(o, &e)| *o = e),
-            }
-        })
-    }
-
-    #[inline(always)]
-    fn run<I: Isa>(x: &[T], mut each: impl FnMut(usize, &[T; WIDTH])) -> Self {
         let max = max(x);
         if !max.finite() {
-            // All `-inf`, or some `+inf`; a NaN elsewhere in the row makes the sum NaN below.
-            let nan = x.iter().any(|v| v.is_nan_());
-            return LogSum {
-                max,
-                rest: if nan { f64::NAN } else { 0.0 },
-            };
+            return Self::infinite(x, max);
+        }
+        for (o, &v) in out.iter_mut().zip(x) {
+            *o = (v - max).exp::<I>();
         }
         let mut sums = [0.0f64; WIDTH];
         let mut ties = [T::ZERO; WIDTH];
-        groups(x, T::LOWEST, |at, group| {
-            let mut e = [T::ZERO; WIDTH];
-            for i in 0..WIDTH {
-                e[i] = (group[i] - max).exp::<I>();
-                let top = group[i] == max;
-                sums[i] += if top { T::ZERO } else { e[i] }.f64();
-                ties[i] = ties[i] + if top { T::ONE } else { T::ZERO };
+        // What rounds to 1 counts as the largest does: exactly 1.
+        groups(out, T::ZERO, |_, group| {
+            for ((&e, sum), tie) in group.iter().zip(&mut sums).zip(&mut ties) {
+                let top = e == T::ONE;
+                *sum += if top { T::ZERO } else { e }.f64();
+                *tie = *tie + if top { T::ONE } else { T::ZERO };
             }
-            each(at, &e);
         });
+        Self::finish(max, sums, ties)
+    }
+
+    /// Of a row that is all `-inf`, or has some `+inf`; a NaN elsewhere in it makes the sum NaN.
+    fn infinite(x: &[T], max: T) -> Self {
+        let nan = x.iter().any(|v| v.is_nan_());
+        LogSum {
+            max,
+            rest: if nan { f64::NAN } else { 0.0 },
+        }
+    }
+
+    #[inline(always)]
+    fn finish(max: T, mut sums: [f64; WIDTH], ties: [T; WIDTH]) -> Self {
         let ties: T = ties.iter().fold(T::ZERO, |a, &b| a + b);
         LogSum {
             max,
