@@ -1,4 +1,4 @@
-//! The tape: depth, width, accumulation, release, and every wrong use of it.
+//! The tape: accumulation, release, and every wrong use of it.
 
 use autograd::op::Output;
 use autograd::{
@@ -14,45 +14,6 @@ fn problem(e: Error) -> TapeProblem {
         Error::Tape { problem, .. } => problem,
         e => panic!("{e}"),
     }
-}
-
-#[test]
-fn a_million_operations_on_a_small_stack() {
-    let work = || {
-        let tape = Tape::new();
-        let x = tape.leaf(Tensor::scalar(1.0f64));
-        let mut y = x.clone();
-        for _ in 0..1_000_000 {
-            y = y.mul(1.0).unwrap();
-        }
-        assert_eq!(tape.len(), 1_000_001);
-        assert_eq!(y.backward().unwrap().get(&x).unwrap().item().unwrap(), 1.0);
-    };
-    std::thread::Builder::new()
-        .stack_size(2 << 20)
-        .spawn(work)
-        .unwrap()
-        .join()
-        .unwrap();
-}
-
-#[test]
-fn a_hundred_thousand_leaves() {
-    let tape = Tape::new();
-    let leaves: Vec<Var<f64>> = (0..100_000)
-        .map(|i| tape.leaf(Tensor::scalar(f64::from(i))))
-        .collect();
-    let total = leaves
-        .iter()
-        .skip(1)
-        .fold(leaves[0].clone(), |sum, x| sum + x);
-    let grads = total.backward().unwrap();
-    assert_eq!(grads.len(), leaves.len());
-    assert!(
-        leaves
-            .iter()
-            .all(|x| grads.get(x).unwrap().item().unwrap() == 1.0)
-    );
 }
 
 #[test]
