@@ -10,12 +10,13 @@ use autograd::tensor_core::kernel::rows::Rows;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Float, Fused, Needs, Result, Tensor, Var};
 
-/// A loss of rows of logits, the first of its `N` inputs, behind a linear layer. The inputs of the whole are `x` of shape
-/// `(R, D)`, `W` of shape `(C, D)`, the bias, if there is one, and the loss's other inputs, each of shape `(R, C)`.
+/// A loss of rows of logits, the first of its `N` inputs, behind `G` linear layers of one size, mostly one. The inputs of
+/// the whole are `x` of shape `(R, D)`, `W` of shape `(G, C, D)`, the biases `(G, C)`, if there are any, and the loss's
+/// other inputs, each of shape `(G · R, C)`: row `g · R + r` of the logits is row `r` of `x` behind layer `g`.
 #[derive(Clone)]
 pub(crate) struct Linear<L, const N: usize> {
     pub loss: L,
-    /// The rows that count; the others are never looked at.
+    /// The rows that count, in rising order; the others are never looked at.
     pub live: Vec<usize>,
     pub has_bias: bool,
     /// Rows to a chunk; 0 leaves the choice to the engine.
@@ -208,7 +209,8 @@ impl<L, const N: usize> Linear<L, N> {
         L: RowLoss<T, N>,
     {
         let ((x, w), others) = ((inputs[0], inputs[1]), &inputs[self.first_other()..]);
-        let ([n_rows, depth], classes) = ([x.shape()[0], x.shape()[1]], w.shape()[0]);
+        let [n_rows, depth] = [x.shape()[0], x.shape()[1]];
+        let [n_layers, classes] = [w.shape()[0], w.shape()[1]];
         let bias = if self.has_bias {
             inputs[2].to_vec()
         } else {
@@ -222,7 +224,7 @@ impl<L, const N: usize> Linear<L, N> {
         };
         let (mut dx, mut dw, mut dt) = (zeros(0)?, zeros(1)?, zeros(self.first_other())?);
         let bias_wanted = self.has_bias && needs(2);
-        let mut db = vec![0.0f64; if bias_wanted { classes } else { 0 }];
+        let mut db = vec![0.0f64; if bias_wanted { n_layers * classes } else { 0 }];
 
         let source = Rows::new(x.buffer(), x.layout());
         let others: Vec<Rows<'_, T>> = others
@@ -234,18 +236,21 @@ impl<L, const N: usize> Linear<L, N> {
         let mut logits = room(L::NAME, n * classes)?;
         let (chunk_x, chunk_dx) = (chunk_x.as_mut_slice(), chunk_dx.as_mut_slice());
         let logits = logits.as_mut_slice();
-        let mut values = vec![0.0; n_rows];
+        let mut values = vec![0.0; n_layers * n_rows];
         let mut each = vec![(0.0, L::Keep::default()); n];
         // A few rows to a thread at a time, so that they are still in its cache when their slopes are made.
         let cost = (classes * L::COST + 8).min(par::GRAIN / 8);
-        for live in self.live.chunks(n) {
-            let m = live.len();
+        let of_layers = self.live.chunk_by(|a, b| a / n_rows == b / n_rows);
+        for live in of_layers.flat_map(|rows| rows.chunks(n)) {
+            let (m, layer) = (live.len(), live[0] / n_rows);
+            let own = layer * classes..(layer + 1) * classes;
+            let w = &w.select(0, layer as isize)?;
             let (chunk_x, chunk_dx) = (&mut chunk_x[..m * depth], &mut chunk_dx[..m * depth]);
             let (logits, each) = (&mut logits[..m * classes], &mut each[..m]);
             let mut stage = Vec::new();
             if depth > 0 {
                 for (&i, out) in live.iter().zip(chunk_x.chunks_exact_mut(depth)) {
-                    out.copy_from_slice(source.block(i, 1, &mut stage).row(0));
+                    out.copy_from_slice(source.block(i % n_rows, 1, &mut stage).row(0));
                 }
             }
             let rows = Matrix::row_major(chunk_x, [m, depth]);
@@ -258,7 +263,7 @@ impl<L, const N: usize> Linear<L, N> {
             let slopes = scale.filter(|_| dx.is_some() || dw.is_some() || !db.is_empty());
             let at_once = slopes.filter(|_| dt.is_none());
             par::split2((logits, classes), (each, 1), cost, |at, logits, each| {
-                let (bias, each) = (&bias[..], &mut *each);
+                let (bias, each) = (bias.get(own.clone()).unwrap_or(&[]), &mut *each);
                 dispatch(Values {
                     part,
                     at,
@@ -299,21 +304,24 @@ impl<L, const N: usize> Linear<L, N> {
                 matmul(slopes, matrix(w), chunk_dx);
                 let dx = dx.as_mut_slice();
                 for (&i, row) in live.iter().zip(chunk_dx.chunks_exact(depth.max(1))) {
-                    dx[i * depth..][..depth].copy_from_slice(row);
+                    let dx = &mut dx[i % n_rows * depth..][..depth];
+                    dx.iter_mut().zip(row).for_each(|(d, &v)| *d = *d + v);
                 }
             }
             if let Some(dw) = &mut dw {
-                matmul_add(slopes.t(), rows, dw.as_mut_slice());
+                let dw = dw.as_mut_slice();
+                let dw = &mut dw[own.start * depth..own.end * depth];
+                matmul_add(slopes.t(), rows, dw);
             }
             if !db.is_empty() {
-                add_columns(logits, &mut db);
+                add_columns(logits, &mut db[own]);
             }
         }
         let mut grads = FusedGrads::from_iter([dx, dw]);
         if self.has_bias {
             let db = db.into_iter().map(T::of).collect::<Vec<_>>();
             grads.push(match bias_wanted {
-                true => Some(Tensor::from_vec(db, [classes])?),
+                true => Some(Tensor::from_vec(db, [n_layers, classes])?),
                 false => None,
             });
         }
@@ -349,15 +357,22 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Fused<T> for Linear<L, N> {
 
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         // Rows that do not count are taken out, so that their NaN reaches nothing.
-        let n = v[0].shape()[0];
-        let mut counts = vec![false; n];
+        let (n, n_layers) = (v[0].shape()[0], v[1].shape()[0]);
+        let mut counts = vec![false; n_layers * n];
         self.live.iter().for_each(|&i| counts[i] = true);
-        let counts = Tensor::from_vec(counts, [n, 1])?.broadcast_to(v[0].shape())?;
-        let mut logits = v[0].keep_where(&counts).matmul(&v[1].t())?;
-        if self.has_bias {
-            logits = logits.add(&v[2])?;
+        let counts = Tensor::from_vec(counts, [n_layers, n, 1])?;
+        let mut logits = Vec::with_capacity(n_layers);
+        for layer in 0..n_layers as isize {
+            let counts = counts.select(0, layer)?.broadcast_to(v[0].shape())?;
+            let products = v[0]
+                .keep_where(&counts)
+                .matmul(&v[1].select(0, layer)?.t())?;
+            logits.push(match self.has_bias {
+                true => products.add(&v[2].select(0, layer)?)?,
+                false => products,
+            });
         }
-        let mut inputs = vec![logits];
+        let mut inputs = vec![Var::cat(&logits.iter().collect::<Vec<_>>(), 0)?];
         inputs.extend(v[self.first_other()..].iter().cloned());
         self.reduction
             .apply(&self.loss.definition(&inputs)?, self.divisor)

@@ -26,8 +26,9 @@ options! {
     /// something else as well.
     /// # Shape
     /// `x`: `(D)` or `(…, D)`; `linear_weight`: `(C, D)`; `linear_bias`: `(C)`; `t`: classes of the shape of `x` without its
-    /// last dimension, or distributions with `C` as their last; the result is as the classes with
-    /// [`Reduction::None`](crate::Reduction::None), else a scalar.
+    /// last dimension, or distributions with `C` as their last. With a `linear_weight` of `(C, d…, D)` and a `linear_bias` of
+    /// `(C, d…)`, each of the `d…` places has its own layer: classes are `(…, d…)`, distributions `(…, C, d…)`. The result is
+    /// as the classes with [`Reduction::None`](crate::Reduction::None), else a scalar.
     /// # Errors
     /// [`Error::Shape`] if shapes disagree, and what [`CrossEntropy`] refuses.
     /// # Example
@@ -49,7 +50,7 @@ options! {
     /// PyTorch, [`linear_cross_entropy`](https://pytorch.org/docs/main/generated/torch.nn.functional.linear_cross_entropy.html).
     /// # Differs from PyTorch
     /// - It works in chunks with every option; there label smoothing and distributions with a gradient leave the chunks.
-    /// - `x` may have any leading dimensions, there two in all at most; a weight of more than two dimensions is refused.
+    /// - `x` may have any leading dimensions, there two in all at most, and none at all where each place has its own layer.
     /// - `smooth_over_finite`, `z_loss` and `chunk_size` are not there, and all of
     ///   [`cross_entropy`](super::cross_entropy())'s differences hold.
     pub struct LinearCrossEntropy<T> {
@@ -108,18 +109,19 @@ impl<T: Float> LinearCrossEntropy<T> {
             let expected = "it must have a dimension of features: (D) or (…, D)";
             return fail("the input", x.shape(), expected.into());
         };
-        let &[classes, columns] = linear_weight.shape() else {
-            let expected = "it must have two dimensions: classes and features";
+        let &[classes, .., columns] = linear_weight.shape() else {
+            let expected = "its first dimension must be that of classes, its last that of features";
             return fail("linear_weight", linear_weight.shape(), expected.into());
         };
+        let layers = &linear_weight.shape()[..linear_weight.ndim() - 1];
         if columns != depth {
             let expected =
                 format!("the input has {depth} features: it must be of shape (C, {depth})");
             return fail("linear_weight", linear_weight.shape(), expected);
         }
-        if let Some(b) = self.linear_bias.as_ref().filter(|b| b.shape() != [classes]) {
+        if let Some(b) = self.linear_bias.as_ref().filter(|b| b.shape() != layers) {
             let expected =
-                format!("linear_weight has {classes} rows: it must have shape [{classes}]");
+                format!("linear_weight has rows for {layers:?}: it must have that shape");
             return fail("linear_bias", b.shape(), expected);
         }
         self.of_logits().check(NAME, classes)?;
@@ -144,13 +146,31 @@ impl<T: Float> LinearCrossEntropy<T> {
         (live, total): (Vec<usize>, f64),
     ) -> Result<Var<T>> {
         let (heads, depth) = x.shape().split_at(x.ndim() - 1);
-        let (n_rows, depth) = (heads.iter().product::<usize>(), depth[0]);
-        let rows = x.reshape([n_rows, depth])?;
-        let target = target
-            .map(|t| t.reshape([n_rows, w.shape()[0]]))
-            .transpose()?;
+        let (classes, places) = (w.shape()[0], &w.shape()[1..w.ndim() - 1]);
+        let (n_rows, n_layers) = (heads.iter().product::<usize>(), places.iter().product());
+        // The engine takes place by place.
+        let rows = x.reshape([n_rows, depth[0]])?;
+        let layers = w.movedim(0, -2)?.reshape([n_layers, classes, depth[0]])?;
         let bias = self.linear_bias.as_ref();
-        let inputs: Vec<&Var<T>> = [&rows, w].into_iter().chain(bias).chain(&target).collect();
+        let bias = bias
+            .map(|b| b.movedim(0, -1)?.reshape([n_layers, classes]))
+            .transpose()?;
+        let order = by_place(heads.len(), places.len());
+        let target = target
+            .map(|t| {
+                let classes_last = t.movedim(heads.len() as i64, -1)?;
+                let last = [heads.len() + places.len()];
+                let order = order.iter().chain(&last).map(|&i| i as i64);
+                classes_last
+                    .permute(order.collect::<Vec<_>>())?
+                    .reshape([n_layers * n_rows, classes])
+            })
+            .transpose()?;
+        let inputs: Vec<&Var<T>> = [&rows, &layers]
+            .into_iter()
+            .chain(&bias)
+            .chain(&target)
+            .collect();
         let linear = Linear::<L, N> {
             loss,
             live,
@@ -160,12 +180,19 @@ impl<T: Float> LinearCrossEntropy<T> {
             divisor: self.reduction.divisor(total, heads),
         };
         let y = fused(linear, &inputs)?;
-        if self.reduction == crate::Reduction::None {
-            y.reshape(heads)
-        } else {
-            Ok(y)
+        if self.reduction != crate::Reduction::None {
+            return Ok(y);
         }
+        let shape: Vec<usize> = places.iter().chain(heads).copied().collect();
+        let back = by_place(places.len(), heads.len()).into_iter();
+        y.reshape(&shape)?
+            .permute(back.map(|i| i as i64).collect::<Vec<_>>())
     }
+}
+
+/// The order of dimensions that puts the last `n_places` before the first `n_heads`.
+fn by_place(n_heads: usize, n_places: usize) -> Vec<usize> {
+    (n_heads..n_heads + n_places).chain(0..n_heads).collect()
 }
 
 impl<T: Float> LinearCrossEntropyTarget<T> for Tensor<i64> {
@@ -175,11 +202,14 @@ impl<T: Float> LinearCrossEntropyTarget<T> for Tensor<i64> {
         x: &Var<T>,
         w: &Var<T>,
     ) -> Result<Var<T>> {
-        let heads = &x.shape()[..x.ndim() - 1];
-        check_rows(NAME, self.shape(), heads, x.shape())?;
+        let (heads, places) = (&x.shape()[..x.ndim() - 1], &w.shape()[1..w.ndim() - 1]);
+        let shape: Vec<usize> = heads.iter().chain(places).copied().collect();
+        check_rows(NAME, self.shape(), &shape, x.shape())?;
         let ignored = options.ignore_index;
         check_range(NAME, "logits", self, w.shape()[0], ignored)?;
-        let classes = Classes::checked(&self.reshape([-1])?, ignored, &options.weight);
+        let order = by_place(heads.len(), places.len()).into_iter();
+        let by_place = self.permute(order.map(|i| i as i64).collect::<Vec<_>>())?;
+        let classes = Classes::checked(&by_place.reshape([-1])?, ignored, &options.weight);
         let total = classes.total();
         let live = (0..classes.n_rows())
             .filter(|&i| classes.get(i).is_some())
@@ -196,10 +226,11 @@ impl<T: Float> LinearCrossEntropyTarget<T> for Var<T> {
         x: &Var<T>,
         w: &Var<T>,
     ) -> Result<Var<T>> {
-        let mut shape: autograd::Dims = x.shape().into();
-        shape[x.ndim() - 1] = w.shape()[0];
-        let n_rows = shape[..x.ndim() - 1].iter().product::<usize>();
-        if self.shape() != shape.as_slice() {
+        let (heads, places) = (&x.shape()[..x.ndim() - 1], &w.shape()[1..w.ndim() - 1]);
+        let mut shape = heads.to_vec();
+        shape.extend(&w.shape()[..w.ndim() - 1]);
+        let n_rows = heads.iter().chain(places).product::<usize>();
+        if self.shape() != shape {
             return Err(Error::Shape {
                 op: NAME,
                 what: "the target",
@@ -356,6 +387,43 @@ mod tests {
         let sums = LinearCrossEntropy::new().reduction(Reduction::BatchMean);
         let y = sums.forward(&flat.reshape([2, 3, 4])?, &w, &t.reshape([2, 3])?)?;
         assert!((y.item()? - expected.value().sum(..)?.item()? / 2.0).abs() < 1e-15);
+        Ok(())
+    }
+
+    #[test]
+    fn each_place_has_its_layer() -> Result<()> {
+        let tape = Tape::new();
+        let (x, w) = (
+            tape.leaf(numbers([6, 4], 1)),
+            tape.leaf(numbers([30, 4], 2)),
+        );
+        let (x3, w4) = (x.reshape([2, 3, 4])?, w.reshape([5, 3, 2, 4])?);
+        let t = (0..36).map(|i| if i % 7 == 3 { -100 } else { i * 3 % 5 });
+        let t = Tensor::from_vec(t.collect(), [2, 3, 3, 2])?;
+        let of_rows = w4.reshape([30, 4])?;
+        let logits = x.matmul(&of_rows.t())?.reshape([6, 5, 3, 2])?;
+        for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
+            let loss = LinearCrossEntropy::new().reduction(reduction);
+            let y = loss.chunk_size(Some(4)).forward(&x3, &w4, &t)?;
+            let plain = CrossEntropy::new().reduction(reduction);
+            let all = plain.forward(&logits, &t.reshape([6, 3, 2])?)?;
+            let expected = all.value().reshape(y.shape())?;
+            assert_close("value", y.value(), &expected, 1e-13, 1e-14);
+            let seed = |y: &Var<f64>| GradOptions::new().seed([Var::from(y.value().ones_like())]);
+            let slopes = grad(&[&y], &[&x, &w], seed(&y).retain_graph(true))?;
+            let expected = grad(&[&all], &[&x, &w], seed(&all).retain_graph(true))?;
+            for (dx, expected) in slopes.iter().zip(&expected) {
+                assert_close("gradient", dx.value(), expected.value(), 1e-11, 1e-13);
+            }
+        }
+        // A single row, with all its places.
+        let y = LinearCrossEntropy::new().reduction(Reduction::None);
+        let one = y.forward(&x.select(0, 0)?, &w4, &t.select(0, 0)?.select(0, 0)?)?;
+        assert_eq!(one.shape(), [3, 2]);
+        // No place at all.
+        let none = w.narrow(0, 0, 0)?.reshape([5, 0, 4])?;
+        let y = y.forward(&x, &none, &Tensor::zeros([6, 0])?)?;
+        assert_eq!(y.shape(), [6, 0]);
         Ok(())
     }
 

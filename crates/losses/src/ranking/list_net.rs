@@ -1,5 +1,5 @@
 use super::lists::{check_lists, entries};
-use crate::check::same_shape;
+use crate::check::{broadcast_weight, same_shape};
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::Isa;
 use autograd::tensor_core::kernel::softmax::LogSum;
@@ -14,13 +14,15 @@ options! {
     /// scale them to say how sure the order is. [`ListMle`](crate::ranking::ListMle) uses their order alone.
     ///
     /// # Formula
-    /// `l = -Σ q ln p` over a list, where `q = softmax(t)` and `p = softmax(x)`; `Mean` divides by the number of lists with
-    /// an entry. Gradients: `p - q` for the scores, and `-q (ln p + l)` for the relevances.
+    /// `l = -Σ w q ln p` over a list, where `q = softmax(t)`, `p = softmax(x)` and `w` is an entry's weight, 1 if there are
+    /// none; `Mean` divides by the number of lists with an entry. Gradients: `p Σ w q - w q` for the scores, and
+    /// `-q (w ln p + l)` for the relevances.
     /// # Shape
-    /// `x`, `t` and the mask: `(…, L)`, a list in the last dimension; the result lacks that dimension with
-    /// [`Reduction::None`](crate::Reduction::None), else it is a scalar.
+    /// `x`, `t` and the mask: `(…, L)`, a list in the last dimension; the weight broadcasts to that. The result lacks the
+    /// last dimension with [`Reduction::None`](crate::Reduction::None), else it is a scalar.
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if the shapes differ or have no dimension.
+    /// [`Error::Shape`](crate::Error::Shape) if the shapes differ or have no dimension, and for a weight that does not
+    /// broadcast to them.
     /// # Example
     /// ```
     /// use losses::prelude::*;
@@ -34,25 +36,36 @@ options! {
     /// Cao et al., *Learning to Rank: From Pairwise Approach to Listwise Approach*, 2007.
     /// # Differs from PyTorch
     /// PyTorch has no such loss; it is its `cross_entropy(x, softmax(t))`. An entry without a share costs nothing, also
-    /// where its score is `-inf`.
-    pub struct ListNet {
+    /// where its score is `-inf`. The weight is that of Optax's `ranking_softmax_loss`, which takes `t` itself for the
+    /// shares, where [`cross_entropy`](crate::classification::cross_entropy()) with distributions does.
+    pub struct ListNet<T> {
         /// Which entries there are; the others are padding, and their scores and relevances may be anything. A list
         /// without an entry costs 0.
         mask: Option<Tensor<bool>> = None,
+        /// What each entry's share is multiplied by: one for each entry, or `(…, 1)` for whole lists.
+        weight: Option<Tensor<T>> = None,
     }
 }
 
-impl ListNet {
+impl<T: Float> ListNet<T> {
     /// The loss of scores `x` and relevances `t`.
     ///
     /// # Errors
     /// See [`ListNet`].
-    pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
+    pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         check_lists(NAME, x.shape(), &self.mask)?;
         same_shape(NAME, "the target", t.shape(), x.shape())?;
+        let weight = self.weight.as_ref();
+        let weight = weight
+            .map(|w| broadcast_weight(NAME, "the weight", w, x.shape()))
+            .transpose()?
+            .map(|w| (w.to_vec(), w));
         let lists = x.numel() / x.shape()[x.ndim() - 1].max(1);
         let Some(mask) = &self.mask else {
-            let loss = Net { counted: None };
+            let loss = Net {
+                counted: None,
+                weight,
+            };
             return rowwise::run(loss, [x, t], x.ndim() - 1, self.reduction, lists as f64);
         };
         let counted = entries(mask)?;
@@ -65,6 +78,7 @@ impl ListNet {
         let mean = counted.to_vec().iter().filter(|&&c| c).count();
         let loss = Net {
             counted: Some((counted.to_vec(), counted)),
+            weight,
         };
         rowwise::run(loss, [&x, &t], x.ndim() - 1, self.reduction, mean as f64)
     }
@@ -81,15 +95,26 @@ pub fn list_net<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
 const NAME: &str = "list_net";
 
 #[derive(Clone)]
-struct Net {
+struct Net<T: Float> {
     /// The lists that have an entry, if not all.
     counted: Option<(Vec<bool>, Tensor<bool>)>,
+    /// The weight of each entry.
+    weight: Option<(Vec<T>, Tensor<T>)>,
 }
 
-impl Net {
+impl<T: Float> Net<T> {
     #[inline(always)]
     fn counts(&self, i: usize) -> bool {
         self.counted.as_ref().is_none_or(|(each, _)| each[i])
+    }
+
+    /// The weight of entry `k` of list `i`, which has `len` entries.
+    #[inline(always)]
+    fn weight(&self, i: usize, k: usize, len: usize) -> T {
+        match &self.weight {
+            Some((w, _)) => w[i * len + k],
+            None => T::ONE,
+        }
     }
 }
 
@@ -137,7 +162,7 @@ fn share<T: Float>(q: T, cost: T) -> f64 {
     }
 }
 
-impl<T: Float> RowLoss<T, 2> for Net {
+impl<T: Float> RowLoss<T, 2> for Net<T> {
     const NAME: &'static str = NAME;
     const COST: usize = 24;
     /// Of the scores, of the relevances, and the loss.
@@ -149,9 +174,13 @@ impl<T: Float> RowLoss<T, 2> for Net {
             return (0.0, Self::Keep::default());
         }
         let (p, q) = (Softmax::of::<I, T>(x), Softmax::of::<I, T>(t));
-        let each = x.iter().zip(t);
+        let len = t.len();
+        let each = x.iter().zip(t).enumerate();
         let loss = each
-            .map(|(&x, &t)| share((-q.cost(t)).exp::<I>(), p.cost(x)))
+            .map(|(k, (&x, &t))| {
+                let w = self.weight(i, k, len);
+                share(w * (-q.cost(t)).exp::<I>(), p.cost(x))
+            })
             .sum();
         (loss, (p, q, loss))
     }
@@ -168,16 +197,34 @@ impl<T: Float> RowLoss<T, 2> for Net {
         if !self.counts(i) {
             return dx.fill(T::ZERO);
         }
+        let len = x.len();
         if K == 1 {
-            for ((d, &x), &t) in dx.iter_mut().zip(x).zip(t) {
+            for (k, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
                 let q = (-q.cost(t)).exp::<I>();
-                *d = T::of(share(q, T::of(p.cost(x).f64() - loss)) * g.f64());
+                let w = self.weight(i, k, len);
+                // Without a weight, an infinite cost is as good as none.
+                let cost = if w == T::ZERO {
+                    0.0
+                } else {
+                    (w * p.cost(x)).f64()
+                };
+                *d = T::of(share(q, T::of(cost - loss)) * g.f64());
             }
             return;
         }
+        let shares = match &self.weight {
+            None => T::ONE,
+            Some(_) => {
+                let each = t.iter().enumerate();
+                let each =
+                    each.map(|(k, &t)| (self.weight(i, k, len) * (-q.cost(t)).exp::<I>()).f64());
+                T::of(each.sum())
+            }
+        };
         let (mut top, mut sum) = (0, 0.0);
         for (k, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
-            *d = ((-p.cost(x)).exp::<I>() - (-q.cost(t)).exp::<I>()) * g;
+            let w = self.weight(i, k, len);
+            *d = (shares * (-p.cost(x)).exp::<I>() - w * (-q.cost(t)).exp::<I>()) * g;
             sum += d.f64();
             if x.f64() == p.max {
                 top = k;
@@ -191,7 +238,10 @@ impl<T: Float> RowLoss<T, 2> for Net {
     }
 
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
-        let (q, log) = (v[1].softmax(-1)?, v[0].log_softmax(-1)?);
+        let (mut q, log) = (v[1].softmax(-1)?, v[0].log_softmax(-1)?);
+        if let Some((_, w)) = &self.weight {
+            q = q.mul(Var::from(w))?;
+        }
         let none = q.value().eq(T::ZERO)?.logical_and(log.value().isinf())?;
         let loss = -q.mul(log.keep_where(&none.logical_not()))?.sum(-1)?;
         Ok(match &self.counted {
@@ -214,6 +264,7 @@ mod tests {
         fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
             ListNet::new()
                 .mask(case.mask("mask"))
+                .weight(case.tensor("weight"))
                 .reduction(case.reduction())
                 .forward(&v[0], &v[1])
         }
@@ -245,9 +296,15 @@ mod tests {
         let t = Tensor::from([[0.0f64, 1.5, 1.0], [1.0, 2.0, 0.0]]);
         let mask = Tensor::from([[true, true, false], [false; 3]]);
         let options = ListNet::new().mask(mask).reduction(Reduction::None);
-        let f = |v: &[Var<f64>]| options.forward(&v[0], &v[1]);
-        gradcheck(f, &[x.clone(), t.clone()])?.assert_ok();
-        gradgradcheck(f, &[x, t])?.assert_ok();
+        let weighted = options
+            .clone()
+            .weight(Tensor::from([[2.0, 0.5, 7.0], [0.0, 1.0, 3.0]]));
+        let lists = ListNet::new().weight(Tensor::from([[2.0], [0.5]]));
+        for options in [&options, &weighted, &lists] {
+            let f = |v: &[Var<f64>]| options.forward(&v[0], &v[1]);
+            gradcheck(f, &[x.clone(), t.clone()])?.assert_ok();
+            gradgradcheck(f, &[x.clone(), t.clone()])?.assert_ok();
+        }
         Ok(())
     }
 
@@ -265,5 +322,12 @@ mod tests {
         );
         let scalar = Var::from(Tensor::scalar(1.0f32));
         assert!(list_net(&scalar, &scalar).is_err());
+        let e = ListNet::new()
+            .weight(Tensor::from([1.0, 2.0, 3.0]))
+            .forward(&x, &x);
+        assert_eq!(
+            e.unwrap_err().to_string(),
+            "list_net: the weight has shape [3], but it must broadcast to the target's shape [1, 2]"
+        );
     }
 }

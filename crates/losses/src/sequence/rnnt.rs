@@ -1,5 +1,6 @@
 use super::labels::Batch;
 use super::rnnt_op::{Rnnt, Sequence};
+use crate::check;
 use autograd::{Error, Float, Result, Tensor, Var, fused};
 
 options! {
@@ -26,7 +27,8 @@ options! {
     /// [`Reduction::None`](crate::Reduction::None), else a scalar.
     /// # Errors
     /// [`Error::Shape`] if shapes disagree; [`Error::Class`] for a label that is no class; [`Error::Value`] for a label that
-    /// is the blank, and for a length that is too large, or 0 steps; [`Error::Option`] for a `blank` that is no class.
+    /// is the blank, and for a length that is too large, or 0 steps; [`Error::Option`] for a `blank` that is no class, and
+    /// for a `clamp` that is NaN.
     /// # Example
     /// ```
     /// use losses::prelude::*;
@@ -42,12 +44,15 @@ options! {
     /// # Differs from PyTorch
     /// - PyTorch itself has no such loss. torchaudio's `rnnt_loss` takes the last class for the blank, and keeps its lattice
     ///   in the type of the input.
-    /// - torchaudio's `clamp` of the gradient is left out, since the result would be the gradient of nothing.
+    /// - torchaudio's `clamp` cannot be differentiated again; here the clipped gradient can.
     pub struct RnntLoss {
         /// The class that is no label.
         blank: i64 = 0,
         /// Whether the input is logits; else it is log-probabilities.
         fused_log_softmax: bool = true,
+        /// If above 0, what each element of a sequence's own gradient is clipped to, from minus it to it, before the
+        /// upstream gradient and the reduction scale it; the result is then the gradient of nothing.
+        clamp: f64 = -1.0,
     }
 }
 
@@ -75,6 +80,8 @@ impl RnntLoss {
                 });
             }
         };
+        let expected = "it must be a number; 0 or less is no limit";
+        check::option(NAME, "clamp", self.clamp, !self.clamp.is_nan(), expected)?;
         let batch = Batch {
             op: NAME,
             what: if self.fused_log_softmax {
@@ -98,6 +105,7 @@ impl RnntLoss {
             logits: self.fused_log_softmax,
             blank,
             columns,
+            clamp: Some(self.clamp).filter(|&c| c > 0.0),
             reduction: self.reduction,
             divisor: self.reduction.divisor(n as f64, &[n]),
             sequences: lengths
@@ -143,6 +151,7 @@ mod tests {
                 ["targets", "logit_lengths", "target_lengths"].map(|name| case.ints(name));
             RnntLoss::new()
                 .blank(case.i64("blank", 0))
+                .clamp(case.f64("clamp", -1.0))
                 .reduction(case.reduction())
                 .forward(&v[0], &targets, &steps, &lengths)
         }
@@ -190,6 +199,49 @@ mod tests {
         assert_close("value", one.value(), two.value(), 1e-14, 0.0);
         let (a, b) = (one.backward()?, two.backward()?);
         assert_close("gradient", a.get(&x)?, b.get(&x)?, 1e-12, 1e-14);
+        Ok(())
+    }
+
+    /// PyTorch's finite differences know nothing of a clipped gradient; those of the clipped gradient itself do.
+    #[test]
+    fn a_clipped_gradient_is_differentiable() -> Result<()> {
+        let (t, steps, lengths) = (
+            Tensor::from([[2, 1], [1, 2]]),
+            Tensor::from([3, 2]),
+            Tensor::from([2, 1]),
+        );
+        let x = example([2, 3, 3, 3]);
+        for (fused, reduction) in [(true, Reduction::Mean), (false, Reduction::None)] {
+            let loss = RnntLoss::new()
+                .fused_log_softmax(fused)
+                .reduction(reduction);
+            let clipped = loss.clone().clamp(0.11);
+            let f = |v: &[Var<f64>]| clipped.forward(&v[0], &t, &steps, &lengths);
+            gradgradcheck(f, std::slice::from_ref(&x))?.assert_ok();
+            // Clipped per sequence, then scaled.
+            let slopes = |loss: &RnntLoss, dy: &Tensor<f64>| -> Result<Tensor<f64>> {
+                let tape = Tape::new();
+                let x = tape.leaf(x.clone());
+                let y = loss.forward(&x, &t, &steps, &lengths)?;
+                Ok(y.backward_with(dy)?.get(&x)?.clone())
+            };
+            let dy = match reduction {
+                Reduction::None => Tensor::from([2.0, -3.0]),
+                _ => Tensor::scalar(5.0),
+            };
+            let sum = loss.clone().reduction(Reduction::None);
+            let own = slopes(&sum, &Tensor::from([1.0, 1.0]))?.clamp(-0.11, 0.11);
+            let scale = match reduction {
+                Reduction::None => dy.reshape([2, 1, 1, 1])?,
+                _ => dy.div(2.0)?.reshape([1, 1, 1, 1])?,
+            };
+            let want = own.mul(&scale)?;
+            assert!(own.find(|v: f64| v.abs() == 0.11).is_some());
+            assert_close("clipped", &slopes(&clipped, &dy)?, &want, 1e-12, 1e-14);
+        }
+        let e = RnntLoss::new().clamp(f64::NAN);
+        let e = e.forward(&Var::from(x), &t, &steps, &lengths).unwrap_err();
+        assert!(e.to_string().contains("clamp is NaN"), "{e}");
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use crate::classification::row::{self, Kept};
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::rows::Rows;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
-use autograd::{Float, Fused, Needs, Result, Tensor, Var};
+use autograd::{
+    Float, Fused, GradOptions, Grads, Needs, Op, Result, Saved, Tape, Tensor, Var, grad,
+};
 
 const NEVER: f64 = f64::NEG_INFINITY;
 
@@ -25,6 +27,8 @@ pub(super) struct Rnnt {
     pub blank: usize,
     /// The size of the dimension of labels.
     pub columns: usize,
+    /// What a sequence's gradient is clipped to.
+    pub clamp: Option<f64>,
     pub reduction: Reduction,
     pub divisor: f64,
     pub sequences: Vec<Sequence>,
@@ -149,7 +153,12 @@ impl<T: Float> Fused<T> for Rnnt {
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let mut rows = Vec::with_capacity(self.sequences.len());
         for (n, sequence) in self.sequences.iter().enumerate() {
-            rows.push(self.defined(&v[0].select(0, n as isize)?, sequence)?);
+            let x = v[0].select(0, n as isize)?;
+            let row = self.defined(&x, sequence)?;
+            rows.push(match self.clamp {
+                Some(clamp) if row.is_tracked() => self.clipped(&x, row, sequence, clamp)?,
+                _ => row,
+            });
         }
         let rows = match rows.is_empty() {
             true => Var::from(Tensor::zeros([0])?),
@@ -230,7 +239,11 @@ impl<T: Float> Fused<T> for Rnnt {
                         dx.fill(T::ZERO);
                         continue;
                     };
-                    let g = g[i / width];
+                    // What is clipped is the gradient of the sequence, which the upstream one scales afterwards.
+                    let (g, after) = match self.clamp {
+                        Some(_) => (1.0, g[i / width]),
+                        None => (g[i / width], 1.0),
+                    };
                     if self.logits {
                         let block = rows.block(i, 1, &mut stage);
                         let scale = T::of(g * (blank + label));
@@ -242,6 +255,11 @@ impl<T: Float> Fused<T> for Rnnt {
                     if let Some(&c) = sequence.labels.get(u) {
                         dx[c] = dx[c] - T::of(g * label);
                     }
+                    if let Some(clamp) = self.clamp {
+                        let (limit, after) = (T::of(clamp), T::of(after));
+                        dx.iter_mut()
+                            .for_each(|d| *d = d.max_(-limit).min_(limit) * after);
+                    }
                 }
             });
         })?;
@@ -249,7 +267,52 @@ impl<T: Float> Fused<T> for Rnnt {
     }
 }
 
+/// The value of one sequence, whose gradient is clipped; for the definition.
+struct Clipped<T: Float> {
+    x: Saved<T>,
+    /// The operation of this sequence alone.
+    rnnt: Rnnt,
+    clamp: f64,
+}
+
+impl<T: Float> Op<T> for Clipped<T> {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        let again = dy.tape().is_some();
+        let x = match again {
+            true => self.x.on(dy).alias(),
+            false => Tape::new().leaf(self.x.value().clone()),
+        };
+        let y = self.rnnt.defined(&x, &self.rnnt.sequences[0])?;
+        let options = GradOptions::new().create_graph(again);
+        let dx = grad(&[&y], &[&x], options)?.remove(0);
+        let limit = T::of(self.clamp);
+        let dx = dx.clamp(-limit, limit).mul(dy)?;
+        Ok(Grads::one(if again { dx } else { dx.detach() }))
+    }
+}
+
 impl Rnnt {
+    /// `row`, the value of a sequence of logits `x`, with its gradient clipped.
+    fn clipped<T: Float>(
+        &self,
+        x: &Var<T>,
+        row: Var<T>,
+        sequence: &Sequence,
+        clamp: f64,
+    ) -> Result<Var<T>> {
+        let sequences = vec![sequence.clone()];
+        let rnnt = Rnnt { sequences, ..*self };
+        Var::record(&[x], row.into_value(), |_| Clipped {
+            x: x.save(),
+            rnnt,
+            clamp,
+        })
+    }
+
     /// The value of a sequence in plain operations, point by point.
     fn defined<T: Float>(&self, x: &Var<T>, sequence: &Sequence) -> Result<Var<T>> {
         let most = sequence.labels.len();
