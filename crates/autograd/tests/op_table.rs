@@ -29,6 +29,11 @@ impl Outputs for Vec<Var<f64>> {
         self
     }
 }
+impl Outputs for (Var<f64>, Var<f64>) {
+    fn list(self) -> Vec<Var<f64>> {
+        vec![self.0, self.1]
+    }
+}
 impl Outputs for (Var<f64>, Tensor<i64>) {
     fn list(self) -> Vec<Var<f64>> {
         vec![self.0]
@@ -68,6 +73,14 @@ fn between(shape: &[usize], low: f64, high: f64) -> Tensor<f64> {
     Tensor::from_vec(values.collect(), shape).unwrap()
 }
 
+/// A tensor, a scalar, one element, none, sizes of 1, six dimensions, and one that is broadcast.
+fn shapes(make: impl Fn(&[usize]) -> Tensor<f64>) -> Vec<Tensor<f64>> {
+    let of: [&[usize]; 6] = [&[2, 3], &[], &[1], &[0, 3], &[1, 3, 1], &[1, 2, 1, 1, 2, 1]];
+    let mut all: Vec<Tensor<f64>> = of.into_iter().map(&make).collect();
+    all.push(make(&[3]).expand([2, 3]).unwrap());
+    all
+}
+
 fn x(shape: &[usize]) -> Tensor<f64> {
     between(shape, -1.9, 1.9)
 }
@@ -91,9 +104,11 @@ fn positive(v: &Var<f64>) -> Result<Var<f64>> {
 
 /// Functions of one element: the name of a method and the part of the line on which it is smooth.
 macro_rules! elements {
-    ($rows:ident: $($name:ident $low:literal $high:literal;)*) => {
-        $($rows.push(row(stringify!($name), vec![between(&[2, 3], $low, $high)], |v| Ok(v[0].$name())));)*
-    };
+    ($rows:ident: $($name:ident $low:literal $high:literal;)*) => { $(
+        for x in shapes(|shape| between(shape, $low, $high)) {
+            $rows.push(row(stringify!($name), vec![x], |v| Ok(v[0].$name())));
+        }
+    )* };
 }
 
 /// Functions of two elements, which broadcast.
@@ -101,6 +116,9 @@ macro_rules! pairs {
     ($rows:ident: $($name:ident $a:ident $b:ident;)*) => { $(
         $rows.push(row(stringify!($name), vec![$a(&[2, 3]), $b(&[3])], |v| v[0].$name(&v[1])));
         $rows.push(row(stringify!($name), vec![$a(&[2, 1]), $b(&[])], |v| v[0].$name(&v[1])));
+        $rows.push(row(stringify!($name), vec![$a(&[0, 3]), $b(&[3])], |v| v[0].$name(&v[1])));
+        $rows.push(row(stringify!($name), vec![$a(&[1, 2, 1, 1, 2, 1]), $b(&[2, 1])], |v| v[0].$name(&v[1])));
+        $rows.push(row(stringify!($name), vec![$a(&[3]).expand([2, 3]).unwrap(), $b(&[2, 1]).expand([2, 3]).unwrap()], |v| v[0].$name(&v[1])));
         $rows.push(row(stringify!($name), vec![$a(&[3])], |v| v[0].$name(0.7)));
     )* };
 }
@@ -110,6 +128,8 @@ macro_rules! reductions {
     ($rows:ident: $($name:ident $make:ident ($($more:expr),*);)*) => { $(
         $rows.push(row(stringify!($name), vec![$make(&[2, 3])], |v| v[0].$name(.. $(, $more)*)));
         $rows.push(row(stringify!($name), vec![$make(&[2, 3, 2])], |v| v[0].$name([0, -1] $(, $more)*)));
+        $rows.push(row(stringify!($name), vec![$make(&[1, 2, 1, 1, 2, 1])], |v| v[0].$name([1, 4, 5] $(, $more)*)));
+        $rows.push(row(stringify!($name), vec![$make(&[2, 1]).expand([2, 3]).unwrap()], |v| v[0].$name(0 $(, $more)*)));
         $rows.push(row(stringify!($name), vec![$make(&[2, 3])], |v| v[0].$name(keepdim(1) $(, $more)*)));
     )* };
 }
@@ -119,6 +139,7 @@ macro_rules! along {
     ($rows:ident: $($name:ident $make:ident;)*) => { $(
         $rows.push(row(stringify!($name), vec![$make(&[2, 3])], |v| v[0].$name(-1)));
         $rows.push(row(stringify!($name), vec![$make(&[3, 2])], |v| v[0].$name(0)));
+        $rows.push(row(stringify!($name), vec![$make(&[1, 2, 1, 1, 2, 1])], |v| v[0].$name(4)));
     )* };
 }
 
@@ -130,11 +151,12 @@ fn elementwise(rows: &mut Vec<Row>) {
         gelu_tanh -1.9 1.9; lgamma 0.3 3.0; log 0.3 3.0; log10 0.3 3.0; log1p -0.6 2.0; log2 0.3 3.0;
         log_sigmoid -1.9 1.9; mish -1.9 1.9; neg -1.9 1.9; reciprocal 0.4 2.0; relu -1.9 1.9; round -1.9 1.9;
         rsqrt 0.3 2.0; sigmoid -1.9 1.9; sign -1.9 1.9; silu -1.9 1.9; sin -1.9 1.9; sinh -1.9 1.9;
-        softplus -1.9 1.9; sqrt 0.3 2.0; square -1.9 1.9; tan -1.2 1.2; tanh -1.9 1.9; trunc -1.9 1.9;
+        softplus -1.9 1.9; frac -1.9 1.9; hardsigmoid -5.0 5.0; hardswish -5.0 5.0; relu6 -3.0 9.0; selu -1.9 1.9;
+        softsign -1.9 1.9; tanhshrink -1.9 1.9; sqrt 0.3 2.0; square -1.9 1.9; tan -1.2 1.2; tanh -1.9 1.9; trunc -1.9 1.9;
     }
     pairs! { rows:
         add x x; sub x x; mul x x; div x p; pow p x; maximum x p; minimum x p; atan2 p x; hypot x p; logaddexp x x;
-        xlogy x p; fmod x p; remainder x p; div_floor x p; div_trunc x p;
+        logaddexp2 x x; fmax x p; fmin x p; copysign x x; xlogy x p; fmod x p; remainder x p; div_floor x p; div_trunc x p;
     }
     let a = || vec![x(&[2, 3])];
     rows.extend([
@@ -150,6 +172,21 @@ fn elementwise(rows: &mut Vec<Row>) {
         }),
         row("elu", a(), |v| Ok(v[0].elu(0.8))),
         row("leaky_relu", a(), |v| Ok(v[0].leaky_relu(0.1))),
+        row("hardtanh", a(), |v| Ok(v[0].hardtanh(-0.7, 1.1))),
+        row("celu", a(), |v| Ok(v[0].celu(1.3))),
+        row("softshrink", a(), |v| Ok(v[0].softshrink(0.7))),
+        row("hardshrink", a(), |v| Ok(v[0].hardshrink(0.7))),
+        row("threshold", a(), |v| Ok(v[0].threshold(0.3, -2.0))),
+        row("prelu", vec![x(&[2, 3]), p(&[3])], |v| v[0].prelu(&v[1])),
+        row("prelu", vec![x(&[2, 3, 2]), p(&[1])], |v| v[0].prelu(&v[1])),
+        row("prelu", vec![x(&[4]), p(&[])], |v| v[0].prelu(&v[1])),
+        row("glu", vec![x(&[2, 4])], |v| v[0].glu(-1)),
+        row("logit", vec![between(&[2, 3], 0.1, 0.9)], |v| {
+            Ok(v[0].logit(None))
+        }),
+        row("logit", vec![between(&[2, 3], -0.4, 1.4)], |v| {
+            Ok(v[0].logit(0.1))
+        }),
         row("softplus_with", a(), |v| Ok(v[0].softplus_with(1.3, 1.1))),
         row("nan_to_num", a(), |v| Ok(v[0].nan_to_num(0.0, 1.0, -1.0))),
         row("polygamma", vec![p(&[3])], |v| Ok(v[0].polygamma(1))),
@@ -189,10 +226,10 @@ fn elementwise(rows: &mut Vec<Row>) {
 
 fn reductions(rows: &mut Vec<Row>) {
     reductions! { rows:
-        sum x (); mean x (); prod x (); max x (); min x (); var x (1); std x (0); logsumexp x (); nansum x ();
+        sum x (); mean x (); prod x (); max x (); min x (); var x (1); std x (0); var_mean x (1); std_mean x (0); nanmean x (); logsumexp x (); nansum x ();
     }
     along! { rows:
-        softmax x; log_softmax x; cumsum x; cumprod x; logcumsumexp x; cummax x; cummin x; max_dim x; min_dim x;
+        softmax x; softmin x; log_softmax x; cumsum x; cumprod x; logcumsumexp x; cummax x; cummin x; max_dim x; min_dim x;
         median_dim x; mode x;
     }
     for norm in [0.5, 1.0, 2.0, 3.0, f64::INFINITY, f64::NEG_INFINITY, 0.0] {
@@ -272,6 +309,13 @@ fn views(rows: &mut Vec<Row>) {
         }),
         row("tril", vec![x(&[2, 3, 3])], |v| v[0].tril(1)),
         row("triu", vec![x(&[3, 4])], |v| v[0].triu(-1)),
+        row("meshgrid", vec![x(&[2]), p(&[3]), x(&[])], |v| {
+            Var::meshgrid(&[&v[0], &v[1], &v[2]])
+        }),
+        row("rot90", b(), |v| v[0].rot90(1, [0, 2])),
+        row("rot90", b(), |v| v[0].rot90(-1, [2, 1])),
+        row("diff", vec![x(&[2, 4])], |v| v[0].diff(2, 1)),
+        row("trace", vec![x(&[3, 2])], |v| v[0].trace()),
         row("split", a(), |v| v[0].split(2, 1)),
         row("split_sizes", a(), |v| v[0].split_sizes(&[1, 2], 1)),
         row("chunk", a(), |v| v[0].chunk(2, 0)),
@@ -308,6 +352,12 @@ fn picks(rows: &mut Vec<Row>) {
         }),
         row("index_add", vec![x(&[3, 2]), p(&[4, 2])], |v| {
             v[0].index_add(0, &Tensor::from([0, 2, 2, 1]), &v[1])
+        }),
+        row("index_fill", a(), |v| {
+            v[0].index_fill(1, &Tensor::from([2, -4]), 0.5)
+        }),
+        row("index_copy", vec![x(&[3, 2]), p(&[2, 2])], |v| {
+            v[0].index_copy(0, &Tensor::from([2, 0]), &v[1])
         }),
         row("index", a(), |v| v[0].index(i![1.., ..; -2, NewAxis])),
         row("index", a(), |v| v[0].index((Ellipsis, -1))),
@@ -387,6 +437,12 @@ fn products(rows: &mut Vec<Row>) {
         }),
         row("slogdet", vec![square(&[3, 3])], |v| v[0].slogdet()),
         row("inverse", vec![square(&[2, 2, 2])], |v| v[0].inverse()),
+        row("matrix_power", vec![square(&[2, 2, 2])], |v| {
+            v[0].matrix_power(5)
+        }),
+        row("matrix_power", vec![square(&[2, 2])], |v| {
+            v[0].matrix_power(-2)
+        }),
         row("cholesky", vec![x(&[3, 3])], |v| {
             positive(&v[0])?.cholesky()
         }),
@@ -466,31 +522,63 @@ fn the_table_lists_every_operation() {
     assert!(unknown.is_empty(), "not in the sources: {unknown:?}");
 }
 
-/// A copy whose elements lie elsewhere: in the other order, backwards, and apart.
-fn elsewhere(x: &Tensor<f64>) -> Tensor<f64> {
-    if x.ndim() == 0 {
-        return Tensor::from([7.0, x[()]]).select(0, 1).unwrap();
+/// Copies with the same elements in other places of the memory.
+fn layouts(x: &Tensor<f64>) -> Vec<(&'static str, Tensor<f64>)> {
+    let (n, nan) = (x.ndim(), f64::NAN);
+    let longer = Tensor::stack(&[&x.full_like(nan), x, &x.full_like(nan)], 0).unwrap();
+    let mut all = vec![("offset", longer.select(0, 1).unwrap())];
+    if n == 0 {
+        return all;
     }
-    let order: Vec<usize> = (0..x.ndim()).rev().collect();
-    let turned = x.permute(&order).unwrap();
-    let apart = Tensor::stack(&[&turned, &turned.full_like(f64::NAN)], -1).unwrap();
-    let flipped = apart.flip([0]).unwrap().contiguous().flip([0]).unwrap();
-    flipped.select(-1, 0).unwrap().permute(&order).unwrap()
+    // Written in another order of the dimensions, and read in the first.
+    let ordered = |order: Vec<usize>, write: &dyn Fn(&Tensor<f64>) -> Tensor<f64>| {
+        let mut back = vec![0; n];
+        order.iter().enumerate().for_each(|(i, &d)| back[d] = i);
+        write(&x.permute(&order).unwrap()).permute(&back).unwrap()
+    };
+    let plain = |x: &Tensor<f64>| x.contiguous();
+    let flipped = |x: &Tensor<f64>| {
+        let dims: Vec<usize> = (0..x.ndim()).collect();
+        x.flip(&dims).unwrap().contiguous().flip(&dims).unwrap()
+    };
+    let stepped = |x: &Tensor<f64>| {
+        let apart = Tensor::stack(&[x, &x.full_like(nan)], -1).unwrap();
+        apart.select(-1, 0).unwrap()
+    };
+    let (straight, turned): (Vec<usize>, Vec<usize>) = ((0..n).collect(), (0..n).rev().collect());
+    let rolled: Vec<usize> = (0..n).map(|d| (d + 1) % n).collect();
+    all.push(("transposed", ordered(turned.clone(), &plain)));
+    all.push(("rolled", ordered(rolled, &plain)));
+    all.push(("reversed", flipped(x)));
+    all.push(("stepped", stepped(x)));
+    all.push(("stepped backwards", flipped(&stepped(x))));
+    all.push(("transposed and stepped", ordered(turned.clone(), &stepped)));
+    all.push(("transposed and reversed", ordered(turned, &flipped)));
+    all.push(("last reversed", {
+        x.flip([-1]).unwrap().contiguous().flip([-1]).unwrap()
+    }));
+    all.push(("rows apart", {
+        let wide = Tensor::cat(&[&ordered(straight, &plain), &x.full_like(nan)], -1).unwrap();
+        wide.narrow(-1, 0, x.shape()[n - 1]).unwrap()
+    }));
+    for (name, copy) in &all {
+        assert!(copy == x, "{name}: {copy:?} for {x:?}");
+    }
+    all
 }
 
-fn assert_ok(row: &Row, order: &str, report: Result<Report>) {
-    let report = report.unwrap_or_else(|e| panic!("{} of {order} order: {e}", row.name));
-    assert!(
-        report.is_clean(),
-        "{} of {order} order:\n{report}",
-        row.name
-    );
+fn assert_ok(row: &Row, what: &str, report: Result<Report>) -> usize {
+    let report = report.unwrap_or_else(|e| panic!("{}, {what}: {e}", row.name));
+    assert!(report.is_clean(), "{}, {what}:\n{report}", row.name);
+    report.compared
 }
 
-/// The calls of a table's rows, in parts, so that threads share them.
-fn check(part: fn(&mut Vec<Row>)) {
+/// The calls of a table's rows, in parts, so that threads share them. Fewer derivatives than `least` say that rows or
+/// layouts have gone.
+fn check(part: fn(&mut Vec<Row>), least: usize) {
     let mut rows = Vec::new();
     part(&mut rows);
+    let mut compared = 0;
     for row in &rows {
         // Every input is used twice, so a gradient that were assigned and not added would be found.
         let twice = |v: &[Var<f64>]| {
@@ -498,35 +586,46 @@ fn check(part: fn(&mut Vec<Row>)) {
             let sums = first.iter().zip(&second).map(|(a, b)| a.add(b.mul(0.5)?));
             sums.collect::<Result<Vec<_>>>()
         };
+        compared += assert_ok(row, "as given", gradcheck(&row.f, &row.inputs));
         let plain: Vec<Tensor<f64>> = row.inputs.iter().map(|x| x.contiguous()).collect();
-        let moved: Vec<Tensor<f64>> = row.inputs.iter().map(elsewhere).collect();
-        assert_ok(row, "first", gradcheck(twice, &plain));
-        assert_ok(row, "first", gradcheck(&row.f, &moved));
-        assert_ok(row, "second", gradgradcheck(&row.f, &plain));
+        compared += assert_ok(row, "used twice", gradcheck(twice, &plain));
+        compared += assert_ok(row, "second order", gradgradcheck(&row.f, &plain));
+        let moved: Vec<_> = row.inputs.iter().map(layouts).collect();
+        for k in 0..moved.iter().map(Vec::len).max().unwrap_or(0) {
+            // Scalars lie in fewer ways.
+            let pick = |all: &Vec<(&'static str, Tensor<f64>)>| all[k % all.len()].clone();
+            let (names, inputs): (Vec<_>, Vec<_>) = moved.iter().map(pick).unzip();
+            compared += assert_ok(row, names[0], gradcheck(&row.f, &inputs));
+        }
     }
+    println!("{} calls, {compared} derivatives compared", rows.len());
+    assert!(
+        compared >= least,
+        "only {compared} derivatives were compared"
+    );
 }
 
 #[test]
 fn elementwise_operations() {
-    check(elementwise);
+    check(elementwise, 120_000);
 }
 
 #[test]
 fn reductions_and_scans() {
-    check(reductions);
+    check(reductions, 30_000);
 }
 
 #[test]
 fn views_and_arrangements() {
-    check(views);
+    check(views, 30_000);
 }
 
 #[test]
 fn picking_and_placing() {
-    check(picks);
+    check(picks, 20_000);
 }
 
 #[test]
 fn products_and_systems() {
-    check(products);
+    check(products, 24_000);
 }

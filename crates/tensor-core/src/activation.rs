@@ -1,6 +1,7 @@
 //! Activation functions, and the replacement of what is not finite.
 
 use crate::element::Float;
+use crate::error::{Error, Result};
 use crate::kernel::isa::Isa;
 use crate::kernel::map::Unary;
 use crate::tensor::Tensor;
@@ -54,6 +55,36 @@ activation! {
     softplus_with(beta, threshold) = SoftplusWith(10) |x| {
         if beta * x > threshold { x } else { (beta * x).softplus::<I>() / beta }
     };
+    /// `min(max(x, 0), 6)`
+    relu6() = Relu6(1) |x| bounded(x, T::ZERO, T::of(6.0));
+    /// `min(max(x, min), max)`. PyTorch's defaults are -1 and 1.
+    hardtanh(min, max) = Hardtanh(1) |x| bounded(x, min, max);
+    /// `min(max(x + 3, 0), 6) / 6`: straight lines for a sigmoid.
+    hardsigmoid() = Hardsigmoid(2) |x| bounded(x + T::of(3.0), T::ZERO, T::of(6.0)) / T::of(6.0);
+    /// `x · min(max(x + 3, 0), 6) / 6`: [`Tensor::silu`] with straight lines for the sigmoid.
+    hardswish() = Hardswish(2) |x| x * bounded(x + T::of(3.0), T::ZERO, T::of(6.0)) / T::of(6.0);
+    /// `x` above 0, `alpha (e^(x / alpha) - 1)` elsewhere, whose slope has no jump. PyTorch's default alpha is 1.
+    celu(alpha) = Celu(6) |x| if x > T::ZERO { x } else { alpha * (x / alpha).expm1::<I>() };
+    /// `1.0507 x` above 0, `1.7581 (e^x - 1)` elsewhere: what keeps mean 0 and variance 1 from layer to layer
+    /// (Klambauer and others, 2017).
+    selu() = Selu(6) |x| {
+        if x > T::ZERO { T::of(SELU_SCALE) * x } else { T::of(SELU_SCALE * SELU_ALPHA) * x.expm1::<I>() }
+    };
+    /// `x / (1 + |x|)`
+    softsign() = Softsign(2) |x| x / (T::ONE + x.abs_());
+    /// `x - tanh x`
+    tanhshrink() = Tanhshrink(8) |x| x - x.tanh::<I>();
+    /// `x` moved by `lambda` towards 0, and 0 where it would pass it. PyTorch's default is 0.5.
+    softshrink(lambda) = Softshrink(1) |x| {
+        // A NaN goes the last way, and stays.
+        if x > lambda { x - lambda } else if x >= -lambda { T::ZERO } else { x + lambda }
+    };
+    /// `x` outside of `[-lambda, lambda]`, and 0 within. PyTorch's default is 0.5.
+    hardshrink(lambda) = Hardshrink(1) |x| if x >= -lambda && x <= lambda { T::ZERO } else { x };
+    /// `x` above `threshold`, `value` elsewhere.
+    threshold(threshold, value) = Threshold(1) |x| if x <= threshold { value } else { x };
+    /// `x` without its whole part: `x - trunc x`.
+    frac() = Frac(1) |x| x - x.trunc::<I>();
     /// `nan` for NaN, `posinf` and `neginf` for the infinities. PyTorch's defaults are 0 and the largest and smallest
     /// finite value.
     nan_to_num(nan, posinf, neginf) = NanToNum(1) |x| {
@@ -71,3 +102,109 @@ activation! {
 
 /// `√(2/π)`
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
+
+/// Scale and steepness of [`Tensor::selu`], the fixed point of its mean and variance.
+pub const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+/// See [`SELU_SCALE`].
+pub const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+
+/// `x` between two bounds; NaN stays.
+#[inline(always)]
+fn bounded<T: Float>(x: T, min: T, max: T) -> T {
+    let x = if x < min { min } else { x };
+    if x > max { max } else { x }
+}
+
+/// The shape that lays a weight of [`Tensor::prelu`] along the channels of an operand.
+///
+/// # Errors
+/// [`Error::Shape`] for a weight that is neither one number nor one for each channel.
+pub fn channel_weight(shape: &[usize], weight: &[usize]) -> Result<Vec<usize>> {
+    let channels = shape.get(1).copied().unwrap_or(1);
+    let n = match *weight {
+        [] | [1] => 1,
+        [n] if n == channels => n,
+        _ => {
+            return Err(Error::Shape {
+                op: "prelu",
+                what: "the weight",
+                got: weight.into(),
+                expected: format!(
+                    "one number, or one for each of the {channels} channels of {shape:?}, which are dimension 1"
+                ),
+            });
+        }
+    };
+    let mut along = vec![1; shape.len()];
+    if let Some(size) = along.get_mut(1) {
+        *size = n;
+    }
+    Ok(along)
+}
+
+impl<T: Float> Tensor<T> {
+    /// `x` above 0, `weight · x` elsewhere. The weight is one number, or one for each channel, which is dimension 1.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a weight that is neither.
+    pub fn prelu(&self, weight: &Tensor<T>) -> Result<Tensor<T>> {
+        let weight = weight.reshape(&channel_weight(self.shape(), weight.shape())?)?;
+        self.gt(T::ZERO)?.where_(self, self.mul(weight)?)
+    }
+
+    /// The halves along `dim`, for [`Tensor::glu`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a dimension of odd size, [`Error::Dim`] for one that is not there.
+    pub fn half_of(&self, dim: isize) -> Result<usize> {
+        let (_, n) = self.real_dim("glu", dim)?;
+        if n.is_multiple_of(2) {
+            return Ok(n / 2);
+        }
+        Err(Error::Shape {
+            op: "glu",
+            what: "the operand",
+            got: self.shape().into(),
+            expected: format!("dimension {dim} is cut in two halves, so its size must be even"),
+        })
+    }
+
+    /// `a · sigmoid(b)` of the halves `a` and `b` along `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a dimension of odd size, [`Error::Dim`] for one that is not there.
+    pub fn glu(&self, dim: isize) -> Result<Tensor<T>> {
+        let half = self.half_of(dim)?;
+        let (a, b) = (
+            self.narrow(dim, 0, half)?,
+            self.narrow(dim, half as isize, half)?,
+        );
+        a.mul(b.sigmoid())
+    }
+
+    /// `e^-x / Σ e^-x` along `dim`: the softmax of `-x`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that is not there.
+    pub fn softmin(&self, dim: isize) -> Result<Tensor<T>> {
+        self.neg().softmax(dim)
+    }
+
+    /// `ln(x / (1 - x))`, the inverse of the sigmoid; with `eps`, of `x` brought into `[eps, 1 - eps]` first.
+    pub fn logit(&self, eps: impl Into<Option<T>>) -> Tensor<T> {
+        match eps.into() {
+            None => self.unary(Logit),
+            Some(eps) => self.clamp(eps, T::ONE - eps).unary(Logit),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Logit;
+impl<T: Float> Unary<T, T> for Logit {
+    const COST: usize = 12;
+    #[inline(always)]
+    fn at<I: Isa>(self, x: T) -> T {
+        x.ln::<I>() - (-x).log1p::<I>()
+    }
+}

@@ -189,6 +189,21 @@ binary! { Float => T;
         // Equal infinities have no gap that is a number; their sum is the infinity itself.
         if a == b && !a.finite() { a } else { high + (-gap).softplus::<I>() }
     };
+    /// `log2(2^a + 2^b)`, without overflow.
+    logaddexp2 = LogAddExp2(14) |a, b| {
+        let (high, gap) = (if a > b || a.is_nan_() { a } else { b }, (a - b).abs_());
+        if a == b && !a.finite() {
+            a
+        } else {
+            high + (gap * T::of(-std::f64::consts::LN_2)).softplus::<I>() * T::of(std::f64::consts::LOG2_E)
+        }
+    };
+    /// The larger of two, and of a number and NaN the number.
+    fmax = Fmax(1) |a, b| if a >= b || b.is_nan_() { a } else { b };
+    /// The smaller of two, and of a number and NaN the number.
+    fmin = Fmin(1) |a, b| if a <= b || b.is_nan_() { a } else { b };
+    /// `|a|` with the sign of `b`.
+    copysign = Copysign(1) |a, b| a.with_sign(b);
     /// `a · ln b`, and 0 where `a` is 0 and `b` is not NaN.
     xlogy = Xlogy(8) |a, b| if a == T::ZERO && !b.is_nan_() { T::ZERO } else { a * b.ln::<I>() };
     #[doc(hidden)]

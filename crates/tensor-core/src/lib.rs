@@ -17,10 +17,11 @@
 //! `activation`, `reduce`, `norm`, [`rows`], `scan`, `sort`, `index`, `place`, [`tiles`], `matmul` and [`product`]
 //! compute; `display` prints; [`kernel`] holds their inner loops.
 
-mod activation;
+pub mod activation;
 pub mod algebra;
 mod anomaly;
 mod arith;
+pub mod arrange;
 mod between;
 mod border;
 mod close;

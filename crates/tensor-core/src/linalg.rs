@@ -165,6 +165,41 @@ impl<T: Float> Tensor<T> {
         x.each("inverse", inverse, SINGULAR)
     }
 
+    /// The matrices in the last two dimensions multiplied by themselves, `n` factors; by their inverses for a negative `n`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for matrices that are not square, [`Error::Value`] for a singular one and a negative
+    /// `n`.
+    pub fn matrix_power(&self, n: i32) -> Result<Tensor<T>> {
+        let size = self.square_size("matrix_power")?;
+        if n < 0 {
+            return self.inverse()?.power(size, n.unsigned_abs());
+        }
+        self.power(size, n.unsigned_abs())
+    }
+
+    /// `n` factors of matrices of so many rows, by squaring.
+    fn power(&self, size: usize, n: u32) -> Result<Tensor<T>> {
+        match n {
+            0 => Tensor::eye(size, size)?.broadcast_to(self.shape()),
+            1 => Ok(self.clone()),
+            _ if n.is_multiple_of(2) => {
+                let half = self.power(size, n / 2)?;
+                half.matmul(&half)
+            }
+            _ => self.power(size, n - 1)?.matmul(self),
+        }
+    }
+
+    /// The number of rows of the square matrices in the last two dimensions.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for matrices that are not square.
+    pub fn square_size(&self, op: &'static str) -> Result<usize> {
+        let batch = check_square(op, self.shape())?;
+        Ok(self.shape()[batch.len()])
+    }
+
     /// The transposed matrices of cofactors: `A adj(A) = det(A) I`, also for singular ones.
     ///
     /// # Errors

@@ -11,7 +11,22 @@ use crate::layout::{Layout, broadcast};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 
-/// A plain number, which an operation takes in place of a tensor.
+/// A plain number, which an operation takes in place of a tensor: `x.add(1)`, `&x * 0.5f32`, `&x - 3u8`.
+///
+/// To the left of an operator stand `f64` and `i32` alone, the types that literals have: with more of them `1.0 - &x`
+/// could not be told the type of its literal. A number of another type goes to the left as `f64::from(a) * &x` or
+/// `i32::from(b) - &x`, which lose nothing.
+///
+/// ```
+/// use tensor_core::Tensor;
+/// let x = Tensor::from([1.0f32, 2.0]);
+/// assert_eq!((&x * 3u8).to_vec(), [3.0, 6.0]);
+/// assert_eq!((i32::from(3u8) - &x).to_vec(), [2.0, 1.0]);
+/// let n = Tensor::from([1i64, 2]);
+/// assert_eq!((&n + 2.0).to_vec(), [3, 4]);
+/// assert!(n.add(0.5).is_err()); // no integer
+/// # Ok::<(), tensor_core::Error>(())
+/// ```
 pub trait Scalar: Copy {
     /// The number as an element of type `T`; a float is rounded, but is no integer unless it has no fraction.
     fn element<T: Element>(self, op: &'static str) -> Result<T>;
@@ -33,12 +48,29 @@ use crate::element::DType::{Bool, F32, F64, I64};
 scalars! {
     f32 => |v| T::from_f64(v as f64), |t: T| matches!(T::DTYPE, F32 | F64) || is_value(v as f64, t);
     f64 => |v| T::from_f64(v), |t: T| matches!(T::DTYPE, F32 | F64) || is_value(v, t);
-    i32 => |v| T::from_i64(v as i64), |t: T| T::DTYPE != Bool || t.to_i64() == v as i64;
     i64 => |v| T::from_i64(v), |t: T| T::DTYPE != Bool || t.to_i64() == v;
-    usize => |v| i64::try_from(v).map_or_else(|_| T::from_f64(v as f64), T::from_i64),
-        |t: T| matches!(T::DTYPE, F32 | F64) || i64::try_from(v) == Ok(t.to_i64());
     bool => |v| T::from_i64(v as i64), |_t: T| T::DTYPE == Bool;
 }
+
+/// Integers that are `i64`.
+macro_rules! narrow {
+    ($($t:ty)*) => { $(impl Scalar for $t {
+        #[inline]
+        fn element<T: Element>(self, op: &'static str) -> Result<T> {
+            i64::from(self).element(op)
+        }
+    })* };
+}
+narrow! { i8 i16 i32 u8 u16 u32 }
+
+/// Integers that may be too large for an `i64`, or on some machine.
+macro_rules! wide {
+    ($($t:ty)*) => { scalars! { $(
+        $t => |v| i64::try_from(v).map_or_else(|_| T::from_f64(v as f64), T::from_i64),
+            |t: T| matches!(T::DTYPE, F32 | F64) || i64::try_from(v) == Ok(t.to_i64());
+    )* } };
+}
+wide! { isize u64 usize }
 
 /// Whether `t` is exactly `v`. The largest integer has no `f64` of its own, and 2^63, the nearest, is none.
 fn is_value<T: Element>(v: f64, t: T) -> bool {

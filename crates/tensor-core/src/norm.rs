@@ -58,6 +58,22 @@ impl<T: Float> Tensor<T> {
         (self.unsqueeze(-2)?.sub(other.unsqueeze(-3)?)?).norm(p, -1)
     }
 
+    /// The mean over `axes` of the elements other than NaN; NaN if there is none.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// assert_eq!(Tensor::from([1.0, f64::NAN, 2.0]).nanmean(..)?.item()?, 1.5);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
+    pub fn nanmean(&self, axes: impl Into<Axes>) -> Result<Tensor<T>> {
+        let axes = axes.into();
+        plan("nanmean", &axes, self.shape())?;
+        let count = self.isnan().logical_not().cast::<T>().sum(&axes)?;
+        self.nansum(axes)?.div(count)
+    }
+
     /// The sum over `axes` of the elements other than NaN.
     ///
     /// # Errors

@@ -376,6 +376,32 @@ impl<T: Float> Tensor<T> {
         })
     }
 
+    /// The variance over `axes`, and the mean.
+    ///
+    /// # Errors
+    /// As [`Tensor::var`].
+    pub fn var_mean(
+        &self,
+        axes: impl Into<Axes>,
+        correction: impl Scalar,
+    ) -> Result<(Tensor<T>, Tensor<T>)> {
+        let axes = axes.into();
+        Ok((self.var(&axes, correction)?, self.mean(&axes)?))
+    }
+
+    /// The standard deviation over `axes`, and the mean.
+    ///
+    /// # Errors
+    /// As [`Tensor::std`].
+    pub fn std_mean(
+        &self,
+        axes: impl Into<Axes>,
+        correction: impl Scalar,
+    ) -> Result<(Tensor<T>, Tensor<T>)> {
+        let axes = axes.into();
+        Ok((self.std(&axes, correction)?, self.mean(&axes)?))
+    }
+
     /// `ln Σ e^x` over `axes`, without overflow; `-inf` over nothing.
     ///
     /// # Errors

@@ -6,6 +6,10 @@ use smallvec::SmallVec;
 use std::ops::RangeFull;
 
 /// An integer type that sizes and dimensions may be written in.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no integer",
+    label = "sizes, dimensions, places and steps are integers"
+)]
 pub trait Int: Copy {
     /// The value, held at the ends of `i64` where it does not fit.
     fn to_i64(self) -> i64;

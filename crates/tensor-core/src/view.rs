@@ -475,7 +475,10 @@ impl<T: Element> Tensor<T> {
     }
 
     /// A dimension that is there, and its size.
-    pub(crate) fn real_dim(&self, op: &'static str, dim: isize) -> Result<(usize, usize)> {
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for one that is not there, [`Error::Shape`] for a scalar.
+    pub fn real_dim(&self, op: &'static str, dim: isize) -> Result<(usize, usize)> {
         let d = self.dim_index(op, dim)?;
         match self.shape().get(d) {
             Some(&n) => Ok((d, n)),

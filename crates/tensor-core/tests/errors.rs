@@ -544,3 +544,38 @@ fn contractions() {
             "einsum: equation is \"...i...\", but a term holds letters, and `...` once";
     }
 }
+
+#[test]
+fn weights_halves_and_arrangements() {
+    let (x, i) = (zeros([2, 3]), Tensor::from([1i64]));
+    fail! {
+        x.prelu(&zeros([2])) =>
+            "prelu: the weight has shape [2], but one number, or one for each of the 3 channels of [2, 3], which are \
+             dimension 1";
+        x.glu(1) =>
+            "glu: the operand has shape [2, 3], but dimension 1 is cut in two halves, so its size must be even";
+        x.glu(2) => "glu: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        F::scalar(0.0).glu(0) => "glu: the tensor has shape [], but a scalar has no dimension to take from";
+        x.nanmean(2) => "nanmean: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        F::meshgrid(&[]) => "meshgrid: dimension of size 0 in shape []: there is no element to choose from";
+        F::meshgrid(&[&x]) =>
+            "meshgrid: a side of the grid has shape [2, 3], but the sides of a grid are vectors";
+        x.rot90(1, [0, -2]) => "rot90: dimension 0 is named twice in [0, -2]";
+        x.rot90(1, [0, 2]) => "rot90: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.diff(1, 2) => "diff: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        F::scalar(0.0).diff(1, 0) => "diff: the tensor has shape [], but a scalar has no dimension to take from";
+        zeros([3]).trace() => "trace: the tensor has shape [3], but it must be a matrix, of two dimensions";
+        x.index_fill(0, &Tensor::from([[0i64]]), 1.0) =>
+            "index_fill: the index has shape [1, 1], but it must be a vector, one place for each slice";
+        x.index_fill(0, &Tensor::from([2i64]), 1.0) => "index_fill: index 2 is out of range for dimension 0 of size 2";
+        x.index_copy(0, &i, &zeros([2, 3])) =>
+            "index_copy: the source has shape [2, 3], but an index of shape [1] into shape [2, 3] asks for [1, 3]";
+        x.index_copy(0, &Tensor::from([2i64]), &zeros([1, 3])) =>
+            "scatter: index 2 is out of range for dimension 0 of size 2";
+        x.matrix_power(2) => "matrix_power: the matrix has shape [2, 3], but its last two sizes must be equal";
+        zeros([2, 2]).matrix_power(-1) =>
+            "inverse: the matrix is singular, but only a matrix of full rank has an inverse";
+        Tensor::tril_indices(usize::MAX, 2, 0) => too_large("broadcast_to", [isize::MAX as i64, 2]);
+        F::logspace(0.0, 1.0, usize::MAX, 10.0) => too_large("linspace", [isize::MAX as i64]);
+    }
+}

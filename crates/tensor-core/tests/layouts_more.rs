@@ -92,8 +92,13 @@ fn moves<T: Element>() -> Vec<Call<T>> {
         pad_with([1, 1], Border::Reflect); pad_with([2, 1, 1, 0], Border::Replicate); pad_with([-1, 1], Border::Circular);
         masked_select(&Tensor::from([true])); logical_not(); contiguous();
         index(i![.., ..; -2]); index(i![Ellipsis, NewAxis, 0]); index(i![Tensor::from([0, -1, 0])]);
-        index(i![.., Tensor::from([[0], [1]])]);
+        index(i![.., Tensor::from([[0], [1]])]); rot90(1, [0, 1]); rot90(3, [0, -1]);
+        index_fill(0, &Tensor::from([0, -1]), T::ZERO);
     };
+    all.push(call("meshgrid", |x| {
+        let x = x.flatten(0, -1)?;
+        Tensor::meshgrid(&[&x, &x])
+    }));
     all.push(call("pad", |x| x.pad([1, 0, -1, 2], T::ONE)));
     all.push(call("where", |x| x.logical_not().where_(T::ONE, x)));
     all.push(call("slice_assign", |x| {
@@ -119,6 +124,7 @@ fn numbers<T: Float>() -> Vec<Call<T>> {
         unique_consecutive(); unique_dim(0); unique_dim(-1); leaky_relu(T::of(0.1)); elu(T::ONE); gelu(); gelu_tanh();
         silu(); mish(); softplus_with(T::ONE, T::of(2.0)); nan_to_num(T::ZERO, T::ONE, T::of(-1.0)); round_to(1);
         round_to(-1); fmod(0.7); remainder(-0.7); div_floor(0.7); div_trunc(0.7); nansum(0); pow(2.5);
+        diff(1, 0); diff(2, -1); trace(); glu(-1); softmin(0);
         histc(5, T::of(-2.0), T::of(2.0)); kron(&Tensor::from([T::ONE, T::of(2.0)]));
     };
     all.push(call("quantile", |x| {
@@ -148,6 +154,21 @@ fn pairs<T: Float>() -> Vec<Pair<T>> {
         ("remainder", |a, b| a.remainder(b).seen()),
         ("div_floor", |a, b| a.div_floor(b).seen()),
         ("div_trunc", |a, b| a.div_trunc(b).seen()),
+        ("logaddexp2", |a, b| a.logaddexp2(b).seen()),
+        ("fmax", |a, b| a.fmax(b).seen()),
+        ("fmin", |a, b| a.fmin(b).seen()),
+        ("copysign", |a, b| a.copysign(b).seen()),
+        ("prelu", |a, b| {
+            let weight = b.flatten(0, -1).and_then(|b| b.narrow(0, 0, 1));
+            weight.and_then(|w| a.prelu(&w)).seen()
+        }),
+        ("index_copy", |a, b| {
+            let last = a.size(0).unwrap_or(1) as i64 - 1;
+            let first = b.narrow(0, 0, 1);
+            first
+                .and_then(|b| a.index_copy(0, &Tensor::from([last]), &b))
+                .seen()
+        }),
         ("isclose", |a, b| a.isclose(b, 0.1, 0.1).seen()),
         ("inner", |a, b| a.inner(b).map(|y| y.isnan()).seen()),
         ("index_put", |a, b| a.index_put(i![..], b, true).seen()),
@@ -177,7 +198,8 @@ fn products<T: Float>() -> Vec<Pair<T>> {
 
 /// Of square matrices.
 fn squares<T: Float>() -> Vec<Call<T>> {
-    let mut all: Vec<Call<T>> = calls! { det(); slogdet(); inverse(); adjugate(); };
+    let mut all: Vec<Call<T>> =
+        calls! { det(); slogdet(); inverse(); adjugate(); matrix_power(3); matrix_power(-2); };
     all.push(call("cholesky", |x| {
         let eye = Tensor::eye(x.size(-1)?, x.size(-1)?)?;
         x.matmul(&x.t())?.add(&eye)?.cholesky()

@@ -63,8 +63,15 @@ macro_rules! table {
 fn unary_table<T: Float>() -> Vec<UnaryRow<T>> {
     let mut rows: Vec<UnaryRow<T>> = table!(x: neg abs sign square relu exp exp2 expm1 log log2 log10 log1p sqrt
         rsqrt cbrt reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc lgamma digamma
-        sigmoid softplus log_sigmoid floor ceil trunc round);
-    let more: [UnaryRow<T>; 12] = [
+        sigmoid softplus log_sigmoid floor ceil trunc round
+        relu6 hardsigmoid hardswish selu softsign tanhshrink frac);
+    let more: [UnaryRow<T>; 18] = [
+        ("hardtanh", |x| x.hardtanh(T::of(-0.5), T::of(1.5))),
+        ("celu", |x| x.celu(T::of(1.5))),
+        ("softshrink", |x| x.softshrink(T::of(0.5))),
+        ("hardshrink", |x| x.hardshrink(T::of(0.5))),
+        ("threshold", |x| x.threshold(T::of(0.5), T::of(-2.0))),
+        ("logit", |x| x.logit(T::of(0.1))),
         ("clamp below", |x| x.clamp(T::of(-0.5), None)),
         ("clamp", |x| x.clamp(T::of(-1.0), T::of(1.5))),
         ("clamp crossed", |x| x.clamp(T::of(1.0), T::of(-1.0))),

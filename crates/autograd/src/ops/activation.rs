@@ -3,6 +3,7 @@
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+use tensor_core::activation::{SELU_ALPHA, SELU_SCALE, channel_weight};
 use tensor_core::{Float, Result};
 
 /// Operations with parameters whose rule is one line. A row
@@ -68,10 +69,147 @@ activation! {
         // The bound gives the second slope 0 at the threshold, as in PyTorch.
         dy.where_(&straight, dy * (x * beta).clamp(None, threshold).sigmoid())?
     };
+    /// `min(max(x, 0), 6)`, with slope 0 at both ends.
+    relu6() / Relu6 = |x, dy| strictly_between(x, dy, T::ZERO, T::of(6.0));
+    /// `min(max(x, min), max)`, with slope 0 at both ends. PyTorch's defaults are -1 and 1.
+    hardtanh(min, max) / Hardtanh = |x, dy| strictly_between(x, dy, min, max);
+    /// `min(max(x + 3, 0), 6) / 6`: straight lines for a sigmoid, with slope 0 at both ends.
+    hardsigmoid() / Hardsigmoid = |x, dy| strictly_between(x, &(dy / 6.0), T::of(-3.0), T::of(3.0));
+    /// `x · min(max(x + 3, 0), 6) / 6`: [`Var::silu`] with straight lines for the sigmoid.
+    hardswish() / Hardswish = |x, dy| {
+        let three = T::of(3.0);
+        let bent = x.value().map(|x: T| (x > -three && x < three) || x.is_nan_());
+        let straight = x.value().ge(three)?;
+        (dy * (x / 3.0 + 0.5)).keep_where(&bent) + dy.keep_where(&straight)
+    };
+    /// `x` above 0, `alpha (e^(x / alpha) - 1)` elsewhere, whose slope has no jump. PyTorch's default alpha is 1.
+    celu(alpha) / Celu = |x, dy| dy * below_zero(x, |x| Ok((x / alpha).exp()), T::ONE)?;
+    /// `1.0507 x` above 0, `1.7581 (e^x - 1)` elsewhere: what keeps mean 0 and variance 1 from layer to layer
+    /// (Klambauer and others, 2017).
+    selu() / Selu = |x, dy| {
+        dy * below_zero(x, |x| Ok(x.exp() * (SELU_SCALE * SELU_ALPHA)), T::of(SELU_SCALE))?
+    };
+    /// `x / (1 + |x|)`
+    softsign() / Softsign = |x, dy| dy / (x.abs() + 1.0).square();
+    /// `x - tanh x`
+    tanhshrink() / Tanhshrink = |x, dy| dy * x.tanh().square();
+    /// `x` moved by `lambda` towards 0, and 0 where it would pass it. PyTorch's default is 0.5.
+    softshrink(lambda) / Softshrink = |x, dy| outside(x, dy, lambda);
+    /// `x` outside of `[-lambda, lambda]`, and 0 within. PyTorch's default is 0.5.
+    hardshrink(lambda) / Hardshrink = |x, dy| outside(x, dy, lambda);
+    /// `x` above `threshold`, `value` elsewhere.
+    threshold(threshold, _value) / Threshold = |x, dy| {
+        let passes = |x: T| x > threshold || x.is_nan_();
+        dy.keep_where(&x.value().map(passes))
+    };
+    /// `x` without its whole part: `x - trunc x`. Its slope is 1.
+    frac() / Frac = |_x, dy| dy.clone();
     /// `nan` for NaN, `posinf` and `neginf` for the infinities, which get no gradient. PyTorch's defaults are 0 and the
     /// largest and smallest finite value.
     nan_to_num(nan, posinf, neginf) / NanToNum = |x, dy| {
         let _ = (nan, posinf, neginf);
         dy.keep_where(&x.value().isfinite())
     };
+}
+
+/// The gradient between two bounds; 0 at the bounds and beyond.
+fn strictly_between<T: Float>(x: &Var<T>, dy: &Var<T>, min: T, max: T) -> Var<T> {
+    dy.keep_where(&x.value().map(|x: T| x > min && x < max))
+}
+
+/// The gradient outside of `[-lambda, lambda]`.
+fn outside<T: Float>(x: &Var<T>, dy: &Var<T>, lambda: T) -> Var<T> {
+    dy.keep_where(&x.value().map(|x: T| x < -lambda || x > lambda))
+}
+
+/// `slope(x)` where `x` is not above 0, and `above` elsewhere. The slope is taken of zeros elsewhere, because there it
+/// might be infinite; the second derivative at 0 is 0, as in PyTorch.
+fn below_zero<T: Float>(
+    x: &Var<T>,
+    slope: impl Fn(&Var<T>) -> Result<Var<T>>,
+    above: T,
+) -> Result<Var<T>> {
+    let low = x.value().gt(T::ZERO)?.logical_not();
+    let inner = x.keep_where(&low.logical_and(&x.value().ne(T::ZERO)?)?);
+    slope(&inner)?.where_(&low, Var::from(x.value().full_like(above)))
+}
+
+struct Logit<T: Float> {
+    x: Saved<T>,
+    eps: Option<T>,
+}
+impl<T: Float> Op<T> for Logit<T> {
+    fn name(&self) -> &'static str {
+        "logit"
+    }
+    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+        let x = self.x.on(dy);
+        let (dx, eps) = (dy / (&x * (1.0 - &x)), self.eps);
+        Ok(Grads::one(match eps {
+            Some(eps) => dx.keep_where(&x.value().map(|x: T| x >= eps && x <= T::ONE - eps)),
+            None => {
+                // Outside of [0, 1] there is no logit.
+                let inside = x.value().map(|x: T| x >= T::ZERO && x <= T::ONE);
+                dx.where_(&inside, Var::from(x.value().full_like(T::NAN)))?
+            }
+        }))
+    }
+}
+
+impl<T: Float> Var<T> {
+    /// `x` above 0, `weight · x` elsewhere. The weight is one number, or one for each channel, which is dimension 1, as
+    /// in PyTorch; it is learned, so it has a gradient.
+    ///
+    /// ```
+    /// use autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from([[-1.0, 2.0], [3.0, -4.0]]));
+    /// let y = x.prelu(&Var::from(Tensor::from([0.5, 0.25])))?;
+    /// assert_eq!(y.value(), &Tensor::from([[-0.5, 2.0], [3.0, -1.0]]));
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for a weight that is neither.
+    #[track_caller]
+    pub fn prelu(&self, weight: &Var<T>) -> Result<Var<T>> {
+        let along = channel_weight(self.shape(), weight.shape())?;
+        // Both parts are cut out, so that no infinity of one meets a zero of the other.
+        let above = self.value().gt(T::ZERO)?;
+        let below = self.keep_where(&above.logical_not());
+        self.keep_where(&above)
+            .add(below.mul(weight.reshape(&along)?)?)
+    }
+
+    /// `a · sigmoid(b)` of the halves `a` and `b` along `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for a dimension of odd size, [`Error::Dim`](crate::Error::Dim) for one that is not there.
+    #[track_caller]
+    pub fn glu(&self, dim: isize) -> Result<Var<T>> {
+        let half = self.value().half_of(dim)?;
+        let (a, b) = (
+            self.narrow(dim, 0, half)?,
+            self.narrow(dim, half as isize, half)?,
+        );
+        a.mul(b.sigmoid())
+    }
+
+    /// `e^-x / Σ e^-x` along `dim`: the softmax of `-x`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    #[track_caller]
+    pub fn softmin(&self, dim: isize) -> Result<Var<T>> {
+        self.neg().softmax(dim)
+    }
+
+    /// `ln(x / (1 - x))`, the inverse of the sigmoid; with `eps`, of `x` brought into `[eps, 1 - eps]` first, beyond
+    /// which the slope is 0.
+    #[track_caller]
+    pub fn logit(&self, eps: impl Into<Option<T>>) -> Var<T> {
+        let eps = eps.into();
+        self.record1(self.value().logit(eps), |_| Logit {
+            x: self.save(),
+            eps,
+        })
+    }
 }

@@ -88,12 +88,36 @@ binary! {
     hypot / Hypot = |a, b, dy| (dy * (a / &a.hypot(b)?), dy * (b / &a.hypot(b)?));
     /// `ln(e^a + e^b)`, without overflow.
     logaddexp / LogAddExp = |a, b, dy| (dy * (a - b).sigmoid(), dy * (b - a).sigmoid());
+    /// `log2(2^a + 2^b)`, without overflow.
+    logaddexp2 / LogAddExp2 = |a, b, dy| (
+        dy * ((a - b) * std::f64::consts::LN_2).sigmoid(),
+        dy * ((b - a) * std::f64::consts::LN_2).sigmoid()
+    );
+    /// The larger of two, and of a number and NaN the number. Where both are equal, each gets half of the gradient.
+    fmax / Fmax = |a, b, dy| (share(dy, loses(a, b, |a, b| a < b)?, a, b)?, share(dy, loses(a, b, |a, b| a < b)?.logical_not(), a, b)?);
+    /// The smaller of two, and of a number and NaN the number. Where both are equal, each gets half of the gradient.
+    fmin / Fmin = |a, b, dy| (share(dy, loses(a, b, |a, b| a > b)?, a, b)?, share(dy, loses(a, b, |a, b| a > b)?.logical_not(), a, b)?);
+    /// `|a|` with the sign of `b`, which gets no gradient; nor does an `a` of 0.
+    copysign / Copysign = |a, b, dy| (
+        dy * Var::from(a.value().copysign(b.value())?.sign() * a.value().sign()),
+        Var::from(dy.value().zeros_like())
+    );
     /// `a · ln b`, and 0 where `a` is 0.
     xlogy / Xlogy = |a, b, dy| ((dy * b.log()).keep_where(&zero_where(a, b)?), dy * a / b);
     /// The remainder of `a / b` with the sign of `a`.
     fmod / Fmod = |a, b, dy| (dy.clone(), -(dy * (a / b).trunc()));
     /// The remainder of `a / b` with the sign of `b`.
     remainder / Remainder = |a, b, dy| (dy.clone(), -(dy * Var::from(a.value().div_floor(b.value())?)));
+}
+
+/// Where `a` is not the one that [`Var::fmax`] or [`Var::fmin`] takes.
+fn loses<T: Float>(
+    a: &Var<T>,
+    b: &Var<T>,
+    beaten: impl Fn(T, T) -> bool + Copy + Send + Sync,
+) -> Result<Tensor<bool>> {
+    let loses = move |a: T, b: T| beaten(a, b) || a.is_nan_() && !b.is_nan_();
+    a.value().zip(b.value(), loses)
 }
 
 /// Nothing of `dy` where `loses`, half of it where `a` and `b` are equal, all of it elsewhere, also beside a NaN.

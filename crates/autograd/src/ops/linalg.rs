@@ -167,6 +167,34 @@ impl<T: Float> Var<T> {
         Ok(self.record1(y, |out| Inverse { y: out.save() }))
     }
 
+    /// The matrices in the last two dimensions multiplied by themselves, `n` factors; by their inverses for a negative `n`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for matrices that are not square, [`Error::Value`](crate::Error::Value) for a singular one and a negative
+    /// `n`.
+    #[track_caller]
+    pub fn matrix_power(&self, n: i32) -> Result<Var<T>> {
+        let size = self.value().square_size("matrix_power")?;
+        if n < 0 {
+            return self.inverse()?.power(size, n.unsigned_abs());
+        }
+        self.power(size, n.unsigned_abs())
+    }
+
+    /// `n` factors of matrices of so many rows, by squaring.
+    #[track_caller]
+    fn power(&self, size: usize, n: u32) -> Result<Var<T>> {
+        match n {
+            0 => Ok(Tensor::eye(size, size)?.broadcast_to(self.shape())?.into()),
+            1 => Ok(self.clone()),
+            _ if n.is_multiple_of(2) => {
+                let half = self.power(size, n / 2)?;
+                half.matmul(&half)
+            }
+            _ => self.power(size, n - 1)?.matmul(self),
+        }
+    }
+
     /// The lower triangular `L` with `L Lᵀ` equal to this matrix; see [`Tensor::cholesky`]. The gradient is symmetric.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod activation;
 mod algebra;
 mod arith;
+mod arrange;
 mod between;
 mod binary;
 mod index;

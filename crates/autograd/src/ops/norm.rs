@@ -80,6 +80,18 @@ impl<T: Float> Var<T> {
         (self.unsqueeze(-2)?.sub(other.unsqueeze(-3)?)?).norm(p, -1)
     }
 
+    /// The mean over `axes` of the elements other than NaN, which get no gradient; NaN if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim).
+    #[track_caller]
+    pub fn nanmean(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
+        let axes = axes.into();
+        let sum = self.nansum(&axes)?;
+        let count = self.value().isnan().logical_not().cast::<T>().sum(&axes)?;
+        sum.div(Var::from(count))
+    }
+
     /// The sum over `axes` of the elements other than NaN, which get no gradient.
     ///
     /// # Errors

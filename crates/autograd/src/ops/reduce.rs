@@ -347,6 +347,34 @@ impl<T: Float> Var<T> {
         }))
     }
 
+    /// The variance over `axes`, and the mean.
+    ///
+    /// # Errors
+    /// As [`Var::var`].
+    #[track_caller]
+    pub fn var_mean(
+        &self,
+        axes: impl Into<Axes>,
+        correction: impl Scalar,
+    ) -> Result<(Var<T>, Var<T>)> {
+        let axes = axes.into();
+        Ok((self.var(&axes, correction)?, self.mean(&axes)?))
+    }
+
+    /// The standard deviation over `axes`, and the mean.
+    ///
+    /// # Errors
+    /// As [`Var::std`].
+    #[track_caller]
+    pub fn std_mean(
+        &self,
+        axes: impl Into<Axes>,
+        correction: impl Scalar,
+    ) -> Result<(Var<T>, Var<T>)> {
+        let axes = axes.into();
+        Ok((self.std(&axes, correction)?, self.mean(&axes)?))
+    }
+
     /// `ln Σ e^x` over `axes`, without overflow.
     ///
     /// # Errors

@@ -1,0 +1,7 @@
+use tensor_core::{Tensor, i};
+
+fn main() {
+    let x = Tensor::from([1.0, 2.0]);
+    let places = Tensor::from([0.0, 1.0]);
+    let _ = x.index(i![&places]);
+}
