@@ -244,7 +244,7 @@ impl<T: Float> Tensor<T> {
     ///
     /// ```
     /// use tensor_core::Tensor;
-    /// assert_eq!(Tensor::logspace(0.0, 2.0, 3, 10.0)?.to_vec(), [1.0, 10.0, 100.0]);
+    /// assert_eq!(Tensor::<f64>::logspace(0.0, 2.0, 3, 10.0)?.to_vec(), [1.0, 10.0, 100.0]);
     /// # Ok::<(), tensor_core::Error>(())
     /// ```
     /// # Errors
