@@ -129,7 +129,8 @@ pub(crate) mod bytes {
         Float {
             size: usize,
         },
-        /// The upper half of an `f32`.
+        /// The upper half of an `f32`, which NumPy's files do not have.
+        #[cfg_attr(not(feature = "safetensors"), allow(dead_code))]
         BFloat,
     }
 

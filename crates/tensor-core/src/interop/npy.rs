@@ -277,7 +277,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<Stored> {
 /// Writes an array to a file.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn save(path: impl AsRef<Path>, x: impl Into<Stored>) -> Result<()> {
     let path = path.as_ref();
     let mut data = Vec::new();

@@ -108,7 +108,7 @@ fn write_for(op: &'static str, path: &Path, tensors: &[(&str, Stored)]) -> Resul
 /// Writes tensors by name to a file.
 ///
 /// # Errors
-/// As [`write`], and if it cannot be written.
+/// As [`write()`], and if it cannot be written.
 pub fn save(path: impl AsRef<Path>, tensors: &[(&str, Stored)]) -> Result<()> {
     let path = path.as_ref();
     let data = write_for("save", path, tensors)?;

@@ -1,6 +1,8 @@
 //! Picks at run time the instruction set that a kernel runs on.
 
-use super::isa::{Fused, Isa, Portable};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::isa::Fused;
+use super::isa::{Isa, Portable};
 
 /// A loop to be compiled once for each instruction set.
 ///
