@@ -87,7 +87,7 @@ fn reductions<T: Float>(what: &str, x: &Tensor<T>) {
 }
 
 fn every_layout<T: Float>() {
-    for shape in SHAPES {
+    for shape in SHAPES.into_iter().step_by(EVERY.div_ceil(2)) {
         for (layout, x) in layouts(shape, values::<T>).into_iter().step_by(EVERY) {
             let what = format!("{shape:?} {layout}");
             elementwise(&what, &x);
@@ -99,7 +99,9 @@ fn every_layout<T: Float>() {
 #[test]
 fn kernels_on_every_layout() {
     every_layout::<f32>();
-    every_layout::<f64>();
+    if !cfg!(miri) {
+        every_layout::<f64>();
+    }
 }
 
 /// Whole vectors, parts of one, and none, from places that are not aligned.
@@ -140,7 +142,7 @@ fn whole<T: Number>(n: usize, seed: u64) -> Vec<T> {
 }
 
 fn products<T: Number>(sizes: &[[usize; 3]]) {
-    for &[m, k, n] in sizes {
+    for &[m, k, n] in sizes.iter().step_by(EVERY) {
         for (left, a) in layouts(&[m, k], whole::<T>).into_iter().step_by(EVERY) {
             let others = layouts(&[k, n], whole::<T>).into_iter();
             for (right, b) in others.step_by(2 * EVERY) {
@@ -161,7 +163,7 @@ fn products<T: Number>(sizes: &[[usize; 3]]) {
 
 #[test]
 fn products_of_every_layout() {
-    products::<f32>(&[[3, 4, 5], [1, 3, 1], [9, 2, 17], [2, 0, 3]]);
+    products::<f32>(&[[9, 2, 17], [3, 4, 5], [1, 3, 1], [2, 0, 3]]);
     products::<f64>(&[[3, 4, 5], [1, 1, 1]]);
     products::<i64>(&[[2, 3, 2], [0, 2, 2]]);
 }
