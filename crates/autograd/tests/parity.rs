@@ -4,6 +4,7 @@ mod fixtures;
 
 use autograd::{DType, Float, GradOptions, Tape, Tensor, Var, grad};
 use fixtures::ops::{Outcome, Value, call};
+use fixtures::samples::{Sample, differs, pattern, samples};
 use fixtures::{Case, FAMILIES, Given, Tolerance, difference, largest, read, read_file};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -354,6 +355,122 @@ fn operations_agree_with_pytorch() {
         "only {} cases were compared",
         tally.passed
     );
+}
+
+/// Samples in which the library differs on purpose, by the start of their names.
+const SAMPLES_KEPT: &[(&str, usize)] = &[
+    // Of one element the second derivative is 0, and in PyTorch what rounding leaves of a difference.
+    ("logcumsumexp/logcumsumexp_0/f64", 1),
+];
+
+/// A sample: values, gradients and second derivatives.
+fn compare_sample<T: Float>(sample: &Sample) -> Result<(), String> {
+    let tape = Tape::new();
+    let arguments = arguments(&tape, &sample.inputs::<T>());
+    let outputs = match call(&sample.case, &arguments) {
+        Outcome::Done(outputs) => outputs.map_err(|e| format!("forward: {e}"))?,
+        Outcome::Missing(what) => return Err(what.into()),
+        Outcome::Unsayable => return Err("the types rule out a call that PyTorch takes".into()),
+    };
+    if outputs.len() != sample.outputs().len() {
+        return Err(format!(
+            "{} outputs, expected {}",
+            outputs.len(),
+            sample.outputs().len()
+        ));
+    }
+    let mut tolerance = tolerance::<T>(&sample.case);
+    for (i, (y, want)) in outputs.iter().zip(sample.outputs()).enumerate() {
+        let off = match y {
+            Value::Var(y) => differs(y.value(), want, tolerance),
+            Value::Plain(Given::Float(y)) => differs(y, want, tolerance),
+            Value::Plain(Given::F32(y)) => differs(y, want, tolerance),
+            Value::Plain(Given::F64(y)) => differs(y, want, tolerance),
+            Value::Plain(Given::I64(y)) => differs(y, want, tolerance),
+            Value::Plain(Given::Bool(y)) => differs(y, want, tolerance),
+        };
+        if let Some(off) = off {
+            return Err(format!("output {i}: {off}"));
+        }
+    }
+    let Some(passes) = sample.passes() else {
+        return Ok(());
+    };
+    let (mut ys, mut seeds) = (Vec::new(), Vec::new());
+    for (y, passes) in outputs.iter().zip(passes) {
+        match (y, passes) {
+            (Value::Var(y), true) => {
+                ys.push(y.clone());
+                seeds.push(tape.leaf(pattern(y.shape(), 1)));
+            }
+            (_, false) => {}
+            (y, true) => return Err(format!("no gradient can pass through {y:?}")),
+        }
+    }
+    let inputs = leaves(&arguments);
+    // Terms as large as the gradients of the outputs may have cancelled.
+    tolerance.scale = 2.0;
+    let first = gradients(&ys, &seeds, &inputs, true)?;
+    let compare = |what: &str, got: &[Var<T>], want: Vec<&serde_json::Value>| {
+        if got.len() != want.len() {
+            return Err(format!(
+                "{what}: {} of them, expected {}",
+                got.len(),
+                want.len()
+            ));
+        }
+        for (i, (got, want)) in got.iter().zip(want).enumerate() {
+            if let Some(off) = differs(got.value(), want, tolerance) {
+                return Err(format!("{what} {i}: {off}"));
+            }
+        }
+        Ok(())
+    };
+    compare("gradient", &first, sample.gradients())?;
+    if let Some(second) = sample.second() {
+        let v: Vec<Var<T>> = (first.iter())
+            .map(|dx| Var::from(pattern(dx.shape(), 2)))
+            .collect();
+        let targets: Vec<&Var<T>> = inputs.iter().copied().chain(&seeds).collect();
+        compare(
+            "second derivative",
+            &gradients(&first, &v, &targets, false)?,
+            second,
+        )?;
+    }
+    Ok(())
+}
+
+#[test]
+fn samples_of_pytorch_agree() {
+    let all = samples();
+    let (mut failed, mut kept) = (Vec::new(), BTreeMap::new());
+    for sample in &all {
+        let run = || match sample.case.dtype.as_str() {
+            "f32" => compare_sample::<f32>(sample),
+            _ => compare_sample::<f64>(sample),
+        };
+        let what = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err("panicked".into()));
+        let Err(what) = what else { continue };
+        let name = &sample.case.name;
+        match SAMPLES_KEPT.iter().find(|row| name.starts_with(row.0)) {
+            Some(row) => *kept.entry(row.0).or_insert(0) += 1,
+            None => failed.push(format!("{name}: {what}")),
+        }
+    }
+    println!("{} samples, {} differ on purpose", all.len(), kept.len());
+    assert!(
+        failed.is_empty(),
+        "{} samples differ:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+    let listed: BTreeMap<_, usize> = SAMPLES_KEPT.iter().copied().collect();
+    assert_eq!(
+        kept, listed,
+        "left: what differs; right: what the table says"
+    );
+    assert!(all.len() >= 4000, "only {} samples", all.len());
 }
 
 /// The methods that the sources of a crate's folder declare.

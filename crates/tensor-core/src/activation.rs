@@ -193,18 +193,25 @@ impl<T: Float> Tensor<T> {
     /// `ln(x / (1 - x))`, the inverse of the sigmoid; with `eps`, of `x` brought into `[eps, 1 - eps]` first.
     pub fn logit(&self, eps: impl Into<Option<T>>) -> Tensor<T> {
         match eps.into() {
-            None => self.unary(Logit),
-            Some(eps) => self.clamp(eps, T::ONE - eps).unary(Logit),
+            None => self.unary(Logit(-T::INFINITY, T::INFINITY)),
+            Some(eps) => self.unary(Logit(eps, T::ONE - eps)),
         }
     }
 }
 
 #[derive(Clone, Copy)]
-struct Logit;
-impl<T: Float> Unary<T, T> for Logit {
+struct Logit<T>(T, T);
+impl<T: Float> Unary<T, T> for Logit<T> {
     const COST: usize = 12;
     #[inline(always)]
     fn at<I: Isa>(self, x: T) -> T {
+        let x = if x < self.0 {
+            self.0
+        } else if x > self.1 {
+            self.1
+        } else {
+            x
+        };
         x.ln::<I>() - (-x).log1p::<I>()
     }
 }

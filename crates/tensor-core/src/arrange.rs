@@ -156,6 +156,9 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Index`] for a place outside, [`Error::Shape`] if `index` is no vector, [`Error::Dim`].
     pub fn index_fill(&self, dim: isize, index: &Tensor<i64>, value: T) -> Result<Tensor<T>> {
+        if self.ndim() == 0 {
+            return self.unsqueeze(0)?.index_fill(dim, index, value)?.squeeze(0);
+        }
         let items = slices("index_fill", self, dim, index)?;
         self.slice_assign(items, Tensor::scalar(value))
     }

@@ -41,6 +41,9 @@ impl<T: Float> Var<T> {
     /// As [`Tensor::index_fill`].
     #[track_caller]
     pub fn index_fill(&self, dim: isize, index: &Tensor<i64>, value: T) -> Result<Var<T>> {
+        if self.ndim() == 0 {
+            return self.unsqueeze(0)?.index_fill(dim, index, value)?.squeeze(0);
+        }
         let items = slices("index_fill", self.value(), dim, index)?;
         self.slice_assign(items, Var::from(Tensor::scalar(value)))
     }
