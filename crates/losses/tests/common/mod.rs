@@ -694,7 +694,8 @@ fn metric<T: Float>() -> Vec<Entry<T>> {
                 .reduction(r)
                 .forward(&v[0], &x.k[0])
         })
-        .joint(),
+        .joint()
+        .other_mean(),
         entry("multi_similarity_loss", classed, |v, x, r| {
             MultiSimilarityLoss::new()
                 .reduction(r)
