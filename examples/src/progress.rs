@@ -70,14 +70,14 @@ impl Progress {
         let shown =
             epoch.epoch == 1 || epoch.epoch.is_multiple_of(every) || epoch.epoch == self.epochs;
         if self.bar.is_none() && shown && !self.quiet {
+            // A loop of one's own may not measure the training part.
+            let train = match epoch.train_metric.is_nan() {
+                true => String::new(),
+                false => format!("  train {}", self.show(epoch.train_metric)),
+            };
             println!(
-                "epoch {:>4}/{}  loss {:.4}  train {}  test loss {:.4}  {}",
-                epoch.epoch,
-                self.epochs,
-                epoch.train_loss,
-                self.show(epoch.train_metric),
-                epoch.test_loss,
-                self.results
+                "epoch {:>4}/{}  loss {:.4}{train}  test loss {:.4}  {}",
+                epoch.epoch, self.epochs, epoch.train_loss, epoch.test_loss, self.results
             );
         }
     }

@@ -20,6 +20,29 @@
 //! ```
 //!
 //! Nothing here is hidden from a loop written by hand: the example of the crate's first page is one.
+//!
+//! [`Lbfgs`](crate::optim::Lbfgs) is not for this loop: one of its steps evaluates the loss of all rows as often as its line
+//! search asks, where the loop evaluates each batch once. It takes the loss as a function, and then needs no loop at all:
+//!
+//! ```
+//! use nn::prelude::*;
+//! use rand::SeedableRng;
+//!
+//! let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
+//! let centers = Tensor::from([[0.0, 0.0], [3.0, 0.0], [0.0, 3.0]]);
+//! let train = nn::data::blobs(90, &centers, 0.7, &mut rng)?;
+//! let mut model = Linear::new(2, 3, &mut rng)?;
+//! let mut lbfgs = Lbfgs::new(1.0).strong_wolfe(true);
+//! let loss = |model: &Linear<f32>| {
+//!     cross_entropy(&model.forward(&Tape::new().input(train.x.clone()))?, &train.y)
+//! };
+//! let before = loss(&model)?.item()?;
+//! for _ in 0..5 {
+//!     lbfgs.step_with(&mut model, loss)?; // twenty iterations at most
+//! }
+//! assert!(loss(&model)?.item()? < 0.1 * before);
+//! # Ok::<(), nn::Error>(())
+//! ```
 
 use crate::data::{Dataset, Target};
 use crate::history::{Epoch, History};

@@ -194,6 +194,12 @@ fn conv<const D: usize>(case: &Value) {
         .stride(sizes::<D>(o, "stride", 1))
         .padding(sizes::<D>(o, "padding", 0))
         .dilation(sizes::<D>(o, "dilation", 1));
+    let layer = layer.padding_mode(match o["padding_mode"].as_str() {
+        Some("reflect") => Some(Border::Reflect),
+        Some("replicate") => Some(Border::Replicate),
+        Some("circular") => Some(Border::Circular),
+        _ => None,
+    });
     let without = o["bias"] == false;
     module(case, if without { layer.without_bias() } else { layer });
 }
@@ -331,6 +337,22 @@ fn run(case: &Value) {
         "Sigmoid" => module(case, Sigmoid),
         "SiLU" => module(case, SiLU),
         "Mish" => module(case, Mish),
+        "ReLU6" => module(case, ReLU6),
+        "Hardtanh" => module(case, Hardtanh(n("min_val", -1.0), n("max_val", 1.0))),
+        "Hardswish" => module(case, Hardswish),
+        "CELU" => module(case, CELU(n("alpha", 1.0))),
+        "SELU" => module(case, SELU),
+        "Softsign" => module(case, Softsign),
+        "Tanhshrink" => module(case, Tanhshrink),
+        "Softshrink" => module(case, Softshrink(n("lambd", 0.5))),
+        "Hardshrink" => module(case, Hardshrink(n("lambd", 0.5))),
+        "LogSigmoid" => module(case, LogSigmoid),
+        "GLU" => module(case, GLU(dim())),
+        "Softmin" => module(case, Softmin(dim())),
+        "PReLU" => {
+            let count = o["num_parameters"].as_u64().unwrap_or(1);
+            module(case, PReLU::new(count as usize).unwrap());
+        }
         "GELU" if o["approximate"] == "tanh" => module(case, GELUTanh),
         "GELU" => module(case, GELU),
         "Softplus" => module(case, Softplus),
@@ -347,17 +369,26 @@ fn run(case: &Value) {
                 o["bias"] != false,
             );
             if kind == "GRU" {
-                let gru = Gru::layers(inputs, hidden, layers, both, &mut rng())
+                let mut gru = Gru::layers(inputs, hidden, layers, both, &mut rng())
                     .unwrap()
                     .batch_first(first);
+                if let Some(p) = o["dropout"].as_f64() {
+                    gru = gru.dropout(p, 1).unwrap();
+                }
                 check(case, if bias { gru } else { gru.without_bias() }, |l, v| {
                     let (y, h) = l.run(&v[0], v.get(1))?;
                     Ok(vec![y, h])
                 });
             } else {
-                let lstm = Lstm::layers(inputs, hidden, layers, both, &mut rng())
-                    .unwrap()
-                    .batch_first(first);
+                let r = &mut rng();
+                let lstm = match o["proj_size"].as_u64() {
+                    Some(n) => Lstm::projected(inputs, hidden, n as usize, layers, both, r),
+                    None => Lstm::layers(inputs, hidden, layers, both, r),
+                };
+                let mut lstm = lstm.unwrap().batch_first(first);
+                if let Some(p) = o["dropout"].as_f64() {
+                    lstm = lstm.dropout(p, 1).unwrap();
+                }
                 check(
                     case,
                     if bias { lstm } else { lstm.without_bias() },
@@ -403,6 +434,6 @@ fn run(case: &Value) {
 fn all_layers_are_pytorchs() {
     let book: Value = serde_json::from_str(include_str!("../fixtures/layers.json")).unwrap();
     let cases = book["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 117);
+    assert_eq!(cases.len(), 156);
     cases.iter().for_each(run);
 }

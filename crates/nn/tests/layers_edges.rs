@@ -178,6 +178,37 @@ fn layers_that_cannot_be_are_refused() {
             "lstm: num_layers is 0, but it must be at least 1",
         ),
         (
+            Lstm::<f32>::projected(3, 2, 2, 1, false, r).map(drop),
+            "lstm: proj_size is 2, but it must be at least 1, and smaller than the hidden size",
+        ),
+        (
+            Gru::<f32>::new(3, 2, r)
+                .and_then(|g| g.dropout(0.5, 1))
+                .map(drop),
+            "gru: num_layers is 1, but between layers there is nothing to leave out with one of them: take two or more",
+        ),
+        (
+            (Lstm::<f32>::layers(3, 2, 2, false, r).and_then(|l| l.dropout(1.5, 1))).map(drop),
+            "dropout: p is 1.5, but a probability lies in 0..=1",
+        ),
+        (
+            PReLU::<f32>::new(2)
+                .and_then(|p| p.forward(&zeros(&[2, 3])))
+                .map(drop),
+            "prelu: the weight has shape [2], but one number, or one for each of the 3 channels of [2, 3], which are dimension 1",
+        ),
+        (
+            GlobalAvgPool.forward(&zeros(&[2, 3])).map(drop),
+            "global_avg_pool: the input has shape [2, 3], but it must be [N, C, …] with at least one place",
+        ),
+        (
+            (Conv1d::<f32>::new(1, 1, 3, r).map(|c| c.padding(4).padding_mode(Border::Reflect)))
+                .and_then(|c| c.forward(&zeros(&[1, 1, 3])))
+                .map(drop),
+            "conv1d: padding is [4, 4] of an input [1, 1, 3], Reflect, but a reflected border is narrower than its dimension, \
+             a circular one no wider, and none is made of nothing",
+        ),
+        (
             MultiheadAttention::<f32>::new(4, 3, r).map(drop),
             "multihead_attention: num_heads is 3, but it must divide the width of the embedding",
         ),
@@ -521,6 +552,36 @@ fn a_model_crosses_threads() {
 }
 
 #[test]
+fn dropout_between_recurrent_layers() {
+    let r = &mut rng();
+    let plain = Gru::<f64>::layers(2, 8, 2, false, r).unwrap();
+    let gru = plain.clone().dropout(0.5, 3).unwrap();
+    let x = Tensor::randn([5, 3, 2], r).unwrap();
+    let run = |layer: &Gru<f64>, tape: &Tape<f64>| {
+        layer.forward(&tape.input(x.clone())).unwrap().into_value()
+    };
+    let tape = Tape::new();
+    let kept = run(&plain, &tape);
+    // In use nothing is left out; in training something is, each time something else.
+    assert_eq!(gru.forward(&Var::from(&x)).unwrap().value(), &kept);
+    let (first, second) = (run(&gru, &tape), run(&gru, &tape));
+    assert!(first != kept && first != second);
+    // The generator is part of the state: an interrupted run goes on with the same draws.
+    let mut again = plain.clone().dropout(0.5, 77).unwrap();
+    again.load_state(&gru.state()).unwrap();
+    assert_eq!(run(&again, &tape), run(&gru, &tape));
+    // What PyTorch saved has no generator, and is taken as it is.
+    let mut names = Vec::new();
+    gru.visit(&mut |name, _| names.push(name.to_string()));
+    assert_eq!(names.len(), 8);
+    assert!(
+        names
+            .iter()
+            .all(|n| n.starts_with("weight_") || n.starts_with("bias_"))
+    );
+}
+
+#[test]
 fn describe_says_what_matters() {
     let r = &mut rng();
     let conv = Conv2d::<f32>::grouped(4, 8, 3, 2, r)
@@ -543,6 +604,17 @@ fn describe_says_what_matters() {
         Lstm::<f32>::layers(2, 3, 2, true, r).unwrap().describe(),
         "Lstm(2, 3, 2 layers, bidirectional)"
     );
+    let lstm = Lstm::<f32>::projected(2, 3, 1, 2, false, r).unwrap();
+    assert_eq!(
+        lstm.dropout(0.5, 1).unwrap().describe(),
+        "Lstm(2, 3, 2 layers, projected to 1, Dropout(0.5))"
+    );
+    let conv = Conv1d::<f32>::new(1, 2, 3, r).unwrap().padding(1);
+    assert_eq!(
+        conv.padding_mode(Border::Circular).describe(),
+        "Conv1d(1, 2, [3], padding [1], circular)"
+    );
+    assert_eq!(PReLU::<f32>::new(3).unwrap().describe(), "PReLU(3)");
     assert_eq!(Module::<f32>::describe(&LeakyReLU(0.1)), "LeakyReLU(0.1)");
     assert_eq!(
         Module::<f32>::describe(&Lambda(|x: &Var<f32>| Ok(x.clone()))),

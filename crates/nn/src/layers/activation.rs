@@ -1,8 +1,8 @@
 //! Activations as modules.
 
 use crate::module::Module;
-use losses::autograd::Float;
-use losses::{Result, Var};
+use losses::autograd::{Float, Param};
+use losses::{Result, Tensor, Var};
 
 /// A function without parameters: of each element, or, the softmax, along a dimension.
 ///
@@ -39,6 +39,32 @@ pub enum Activation {
     GELU,
     /// The approximation of GELU by a hyperbolic tangent, of the same paper.
     GELUTanh,
+    /// `min(max(x, 0), 6)`
+    ReLU6,
+    /// `min(max(x, a), b)` of the given bounds; in PyTorch -1 and 1 if nothing is said.
+    Hardtanh(f64, f64),
+    /// `min(max(x + 3, 0), 6) / 6`
+    Hardsigmoid,
+    /// `x · min(max(x + 3, 0), 6) / 6`. Howard and others 2019, arXiv:1905.02244.
+    Hardswish,
+    /// `x` above 0, and the given `α` times `e^(x / α) - 1` elsewhere; in PyTorch 1. Barron 2017, arXiv:1704.07483.
+    CELU(f64),
+    /// [`ELU`](Activation::ELU), scaled so that mean 0 and variance 1 stay. Klambauer and others 2017, arXiv:1706.02515.
+    SELU,
+    /// `x / (1 + |x|)`
+    Softsign,
+    /// `x - tanh x`
+    Tanhshrink,
+    /// `x` moved towards 0 by the given number, at most to 0; in PyTorch 0.5 if nothing is said.
+    Softshrink(f64),
+    /// `x`, and 0 where it is no farther from it than the given number; in PyTorch 0.5 if nothing is said.
+    Hardshrink(f64),
+    /// `ln sigmoid(x)`
+    LogSigmoid,
+    /// `a · sigmoid(b)` of the halves `a` and `b` along the given dimension. Dauphin and others 2016, arXiv:1612.08083.
+    GLU(isize),
+    /// `e⁻ˣ / Σ e⁻ˣ` along the given dimension.
+    Softmin(isize),
     /// `eˣ / Σ eˣ` along the given dimension; negative ones count from the end.
     Softmax(isize),
     /// `x - ln Σ eˣ` along the given dimension; negative ones count from the end.
@@ -60,6 +86,19 @@ impl<T: Float> Module<T> for Activation {
             Activation::Mish => x.mish(),
             Activation::GELU => x.gelu(),
             Activation::GELUTanh => x.gelu_tanh(),
+            Activation::ReLU6 => x.relu6(),
+            Activation::Hardtanh(min, max) => x.hardtanh(T::of(min), T::of(max)),
+            Activation::Hardsigmoid => x.hardsigmoid(),
+            Activation::Hardswish => x.hardswish(),
+            Activation::CELU(alpha) => x.celu(T::of(alpha)),
+            Activation::SELU => x.selu(),
+            Activation::Softsign => x.softsign(),
+            Activation::Tanhshrink => x.tanhshrink(),
+            Activation::Softshrink(lambda) => x.softshrink(T::of(lambda)),
+            Activation::Hardshrink(lambda) => x.hardshrink(T::of(lambda)),
+            Activation::LogSigmoid => x.log_sigmoid(),
+            Activation::GLU(dim) => x.glu(dim)?,
+            Activation::Softmin(dim) => x.softmin(dim)?,
             Activation::Softmax(dim) => x.softmax(dim)?,
             Activation::LogSoftmax(dim) => x.log_softmax(dim)?,
         })
@@ -67,5 +106,45 @@ impl<T: Float> Module<T> for Activation {
 
     fn describe(&self) -> String {
         format!("{self:?}")
+    }
+}
+
+/// `x` above 0, and `x` times a slope elsewhere that is learned: one, or one for each channel, which is dimension 1.
+///
+/// ```
+/// use nn::prelude::*;
+/// let y = PReLU::new(1)?.forward(&Var::from(Tensor::from([-2.0f32, 3.0])))?;
+/// assert_eq!(y.value().to_vec(), [-0.5, 3.0]);
+/// # Ok::<(), nn::Error>(())
+/// ```
+/// # Reference
+/// He, Zhang, Ren and Sun 2015, arXiv:1502.01852; PyTorch,
+/// [`torch.nn.PReLU`](https://pytorch.org/docs/stable/generated/torch.nn.PReLU.html).
+#[derive(Clone, Debug)]
+pub struct PReLU<T: Float> {
+    /// The slopes.
+    pub weight: Param<T>,
+}
+
+crate::parts!(PReLU<T> { weight });
+
+impl<T: Float> PReLU<T> {
+    /// So many slopes, all 0.25 at first.
+    ///
+    /// # Errors
+    /// [`Error::Size`](crate::Error::Size) for more slopes than there can be.
+    pub fn new(num_parameters: usize) -> Result<Self> {
+        let weight = Param::new(Tensor::full(num_parameters, T::of(0.25))?);
+        Ok(PReLU { weight })
+    }
+}
+
+impl<T: Float> Module<T> for PReLU<T> {
+    fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
+        x.prelu(&self.weight.on(x))
+    }
+
+    fn describe(&self) -> String {
+        format!("PReLU({})", self.weight.value().numel())
     }
 }

@@ -10,7 +10,8 @@ use crate::module::Module;
 use columns::Windows;
 use kernel::Convolution;
 use losses::autograd::{Float, Param, fused};
-use losses::{Result, Tensor, Var};
+use losses::tensor_core::Border;
+use losses::{Error, Result, Tensor, Var};
 use rand::Rng;
 
 /// Filters moved over a sequence (`D = 1`) or a picture (`D = 2`): cross-correlation, as in PyTorch.
@@ -35,8 +36,6 @@ use rand::Rng;
 /// # Reference
 /// PyTorch, [`torch.nn.Conv2d`](https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html); Chellapilla, Puri and
 /// Simard 2006, *High Performance Convolutional Neural Networks for Document Processing*, for the way it is computed.
-/// # Differs from PyTorch
-/// The border is of zeros; there is no other `padding_mode`.
 #[derive(Clone, Debug)]
 pub struct Conv<T: Float, const D: usize> {
     /// The filters, of shape `[out, in / groups, …]`.
@@ -47,6 +46,8 @@ pub struct Conv<T: Float, const D: usize> {
     padding: [usize; D],
     dilation: [usize; D],
     groups: usize,
+    /// What the border is made of; of zeros if nothing is said.
+    border: Option<Border>,
 }
 
 /// [`Conv`] over sequences `[N, C, L]`.
@@ -108,6 +109,7 @@ impl<T: Float, const D: usize> Conv<T, D> {
             padding: [0; D],
             dilation: [1; D],
             groups,
+            border: None,
         })
     }
 
@@ -120,11 +122,32 @@ impl<T: Float, const D: usize> Conv<T, D> {
         }
     }
 
-    /// How many zeros are thought to lie around the input. Default: 0.
+    /// How many places, of zeros if no [`padding_mode`](Conv::padding_mode) is set, are thought to lie around the input. Default: 0.
     #[must_use]
     pub fn padding(self, padding: impl Sizes<D>) -> Self {
         Conv {
             padding: padding.sizes(),
+            ..self
+        }
+    }
+
+    /// Makes the border of the input itself: mirrored, of its outermost places, or of the places at the other end.
+    /// Default: of zeros.
+    ///
+    /// ```
+    /// use nn::prelude::*;
+    /// use rand::SeedableRng;
+    /// let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
+    /// let mut sum = Conv1d::new(1, 1, 3, &mut rng)?.without_bias().padding(1).padding_mode(Border::Circular);
+    /// *sum.weight.value_mut() = Tensor::ones([1, 1, 3])?;
+    /// let y = sum.forward(&Var::from(Tensor::from([[1.0, 2.0, 4.0, 8.0]])))?;
+    /// assert_eq!(y.value(), &Tensor::from([[11.0, 7.0, 14.0, 13.0]]));
+    /// # Ok::<(), nn::Error>(())
+    /// ```
+    #[must_use]
+    pub fn padding_mode(self, border: impl Into<Option<Border>>) -> Self {
+        Conv {
+            border: border.into(),
             ..self
         }
     }
@@ -174,6 +197,19 @@ impl<T: Float, const D: usize> Module<T> for Conv<T, D> {
             );
             return Err(input_shape(op, x.shape(), expected));
         }
+        // Of zeros the kernel makes its border itself; another is laid around the input, from the last dimension on.
+        let (x, padding) = match self.border {
+            Some(border) if self.padding != [0; D] => {
+                let widths = self.padding.iter().rev().flat_map(|&n| [n, n]);
+                let around = x.pad_with(widths.collect::<Vec<usize>>(), border);
+                (
+                    around.map_err(|e| misfit(op, x.shape(), border, e))?,
+                    [0; D],
+                )
+            }
+            _ => (x.clone(), self.padding),
+        };
+        let x = &x;
         // A sequence is a picture one place high.
         let flat = |v: &Var<T>| {
             if D == 1 {
@@ -199,7 +235,7 @@ impl<T: Float, const D: usize> Module<T> for Conv<T, D> {
             size,
             kernel,
             stride: two(self.stride, 1),
-            padding: two(self.padding, 0),
+            padding: two(padding, 0),
             dilation: two(self.dilation, 1),
             count: [0; 2],
         };
@@ -244,9 +280,27 @@ impl<T: Float, const D: usize> Module<T> for Conv<T, D> {
                 text += &format!(", {name} {value:?}");
             }
         }
+        if let Some(border) = self.border {
+            text += &format!(", {}", format!("{border:?}").to_lowercase());
+        }
         if self.groups > 1 {
             text += &format!(", {} groups", self.groups);
         }
         text + ")"
+    }
+}
+
+/// Says of a border that is wider than it can be which layer asks for it.
+fn misfit(op: &'static str, shape: &[usize], border: Border, error: Error) -> Error {
+    match error {
+        Error::Option {
+            value, expected, ..
+        } => Error::Option {
+            op,
+            name: "padding",
+            value: format!("{value} of an input {shape:?}, {border:?}"),
+            expected,
+        },
+        other => other,
     }
 }

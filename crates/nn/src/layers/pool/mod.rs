@@ -1,11 +1,13 @@
 //! Pooling: the largest or the mean of the elements of each window.
 
+mod global;
 mod windows;
 
 use super::checks::{input_shape, option};
 use super::sizes::Sizes;
 use super::transposable::linear_map;
 use crate::module::Module;
+pub use global::{GlobalAvgPool, GlobalMaxPool};
 use losses::autograd::Float;
 use losses::{Result, Var};
 use std::rc::Rc;

@@ -1,7 +1,8 @@
-//! Networks that read sequences.
+//! The layers of a recurrent network, and one step of each kind.
 
-use super::checks::{input_shape, option};
 use crate::init;
+use crate::layers::checks::{input_shape, option};
+use crate::layers::dropout::Dropout;
 use crate::module::{Module, Part, PartMut, Parts, join};
 use losses::autograd::{Float, Param};
 use losses::{Error, Result, Tensor, Var};
@@ -9,35 +10,41 @@ use rand::Rng;
 
 /// The weights of one layer in one direction.
 #[derive(Clone, Debug)]
-struct Weights<T: Float> {
+pub(super) struct Weights<T: Float> {
     ih: Param<T>,
     hh: Param<T>,
-    bias_ih: Option<Param<T>>,
-    bias_hh: Option<Param<T>>,
+    pub(super) bias_ih: Option<Param<T>>,
+    pub(super) bias_hh: Option<Param<T>>,
+    /// What makes the state of an LSTM smaller than its memory.
+    hr: Option<Param<T>>,
 }
 
 /// Layers of one kind on top of each other, each in one direction or in both.
 #[derive(Clone, Debug)]
-struct Stack<T: Float> {
-    op: &'static str,
+pub(super) struct Stack<T: Float> {
+    pub(super) op: &'static str,
     /// In PyTorch's order: the layers from below, in each the direction forward and then the one back.
-    weights: Vec<Weights<T>>,
+    pub(super) weights: Vec<Weights<T>>,
     inputs: usize,
     hidden: usize,
+    /// The size of what a place gives on: `hidden`, or that of the projection.
+    output: usize,
     bidirectional: bool,
-    batch_first: bool,
+    pub(super) batch_first: bool,
+    /// Between the layers.
+    pub(super) dropout: Option<Dropout>,
 }
 
 /// One step in time. The state is `h`, and for an LSTM `c` too.
-trait Cell<T: Float> {
+pub(super) trait Cell<T: Float> {
     /// How many gates there are, each with its rows of the weights.
     const GATES: usize;
     /// The next state from what the input and the last `h` give to the gates.
     fn step(x: &Var<T>, h: &Var<T>, state: &[Var<T>]) -> Result<Vec<Var<T>>>;
 }
 
-struct GruCell;
-struct LstmCell;
+pub(super) struct GruCell;
+pub(super) struct LstmCell;
 
 impl<T: Float> Cell<T> for GruCell {
     const GATES: usize = 3;
@@ -65,9 +72,10 @@ impl<T: Float> Cell<T> for LstmCell {
 }
 
 impl<T: Float> Stack<T> {
-    fn new<C: Cell<T>>(
+    pub(super) fn new<C: Cell<T>>(
         op: &'static str,
         [inputs, hidden, layers]: [usize; 3],
+        projection: Option<usize>,
         bidirectional: bool,
         rng: &mut (impl Rng + ?Sized),
     ) -> Result<Self> {
@@ -85,18 +93,26 @@ impl<T: Float> Stack<T> {
             layers,
             "it must be at least 1",
         )?;
+        let output = projection.unwrap_or(hidden);
+        let fits = projection.is_none_or(|n| n > 0 && n < hidden);
+        let expected = "it must be at least 1, and smaller than the hidden size";
+        option(op, "proj_size", fits, output, expected)?;
         let (bound, gates) = (init::fan_bound(hidden), C::GATES * hidden);
         let ways = 1 + usize::from(bidirectional);
         let mut weights = Vec::new();
         for i in 0..layers * ways {
-            let width = if i < ways { inputs } else { hidden * ways };
+            let width = if i < ways { inputs } else { output * ways };
             let mut param =
                 |shape: &[usize]| Ok(Param::new(Tensor::uniform(shape, -bound, bound, rng)?));
             weights.push(Weights {
                 ih: param(&[gates, width])?,
-                hh: param(&[gates, hidden])?,
+                hh: param(&[gates, output])?,
                 bias_ih: Some(param(&[gates])?),
                 bias_hh: Some(param(&[gates])?),
+                hr: match projection {
+                    Some(output) => Some(param(&[output, hidden])?),
+                    None => None,
+                },
             });
         }
         Ok(Stack {
@@ -104,17 +120,24 @@ impl<T: Float> Stack<T> {
             weights,
             inputs,
             hidden,
+            output,
             bidirectional,
             batch_first: false,
+            dropout: None,
         })
+    }
+
+    pub(super) fn layers(&self) -> usize {
+        self.weights.len() / self.ways()
     }
 
     fn ways(&self) -> usize {
         1 + usize::from(self.bidirectional)
     }
 
-    /// The output `[L, N, …]` or as `x`, and the last states, each `[layers · ways, N, hidden]`.
-    fn run<C: Cell<T>>(
+    /// The output `[L, N, …]` or as `x`, and the last states, each `[layers · ways, N, hidden]`, the first of them with
+    /// the size of the output.
+    pub(super) fn run<C: Cell<T>>(
         &self,
         x: &Var<T>,
         start: &[&Var<T>],
@@ -146,16 +169,24 @@ impl<T: Float> Stack<T> {
                 "a sequence must have at least one place",
             ));
         }
-        let whole = [self.weights.len(), batch, self.hidden];
-        let start = start.iter().map(|s| self.start(s, whole, single));
+        let width = |state: usize| if state == 0 { self.output } else { self.hidden };
+        let start = start.iter().enumerate().map(|(i, s)| {
+            let whole = [self.weights.len(), batch, width(i)];
+            self.start(s, whole, single)
+        });
         let start = start.collect::<Result<Vec<_>>>()?;
         let (mut layer, mut ends) = (x, vec![Vec::new(); states]);
         for (i, pair) in self.weights.chunks(self.ways()).enumerate() {
+            if let (Some(dropout), 1..) = (&self.dropout, i) {
+                layer = dropout.forward(&layer)?;
+            }
             let mut outputs = Vec::new();
             for (way, weights) in pair.iter().enumerate() {
                 let at = (i * self.ways() + way) as isize;
                 let state = match &start[..] {
-                    [] => vec![Var::from(Tensor::zeros([batch, self.hidden])?); states],
+                    [] => (0..states)
+                        .map(|i| Ok(Var::from(Tensor::zeros([batch, width(i)])?)))
+                        .collect::<Result<_>>()?,
                     start => start
                         .iter()
                         .map(|s| s.select(0, at))
@@ -202,15 +233,22 @@ impl<T: Float> Stack<T> {
         Ok(state)
     }
 
-    fn describe(&self, kind: &str) -> String {
-        let layers = self.weights.len() / self.ways();
+    pub(super) fn describe(&self, kind: &str) -> String {
+        let layers = self.layers();
         let both = if self.bidirectional {
             ", bidirectional"
         } else {
             ""
         };
+        let mut more = String::new();
+        if self.output != self.hidden {
+            more += &format!(", projected to {}", self.output);
+        }
+        if let Some(dropout) = &self.dropout {
+            more += &format!(", {}", Module::<T>::describe(dropout));
+        }
         format!(
-            "{kind}({}, {}, {layers} layers{both})",
+            "{kind}({}, {}, {layers} layers{both}{more})",
             self.inputs, self.hidden
         )
     }
@@ -231,6 +269,7 @@ impl<T: Float> Weights<T> {
         // What the input gives to the gates does not wait for the state: one product for all places.
         let gates = biased(x.matmul(&self.ih.on(x).t())?, &self.bias_ih)?.unbind(0)?;
         let hh = self.hh.on(x).t();
+        let hr = self.hr.as_ref().map(|hr| hr.on(x).t());
         let (mut state, mut outputs) = (state, Vec::with_capacity(gates.len()));
         let mut step = |gates: &Var<T>| {
             state = C::step(
@@ -238,6 +277,9 @@ impl<T: Float> Weights<T> {
                 &biased(state[0].matmul(&hh)?, &self.bias_hh)?,
                 &state,
             )?;
+            if let Some(hr) = &hr {
+                state[0] = state[0].matmul(hr)?;
+            }
             outputs.push(state[0].clone());
             Ok(())
         };
@@ -260,19 +302,23 @@ impl<T: Float> Parts<T> for Stack<T> {
             w.hh.walk(&at("weight_hh"), f);
             w.bias_ih.walk(&at("bias_ih"), f);
             w.bias_hh.walk(&at("bias_hh"), f);
+            w.hr.walk(&at("weight_hr"), f);
         }
+        self.dropout.walk(&join(name, "dropout"), f);
     }
 
     fn walk_mut(&mut self, name: &str, f: &mut dyn FnMut(&str, PartMut<'_, T>)) {
         for i in 0..self.weights.len() {
-            let names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
-            let [ih, hh, bias_ih, bias_hh] = names.map(|part| join(name, &self.name(part, i)));
+            let names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"];
+            let [ih, hh, bias_ih, bias_hh, hr] = names.map(|part| join(name, &self.name(part, i)));
             let w = &mut self.weights[i];
             w.ih.walk_mut(&ih, f);
             w.hh.walk_mut(&hh, f);
             w.bias_ih.walk_mut(&bias_ih, f);
             w.bias_hh.walk_mut(&bias_hh, f);
+            w.hr.walk_mut(&hr, f);
         }
+        self.dropout.walk_mut(&join(name, "dropout"), f);
     }
 }
 
@@ -280,170 +326,5 @@ impl<T: Float> Stack<T> {
     fn name(&self, part: &str, i: usize) -> String {
         let back = if i % self.ways() == 1 { "_reverse" } else { "" };
         format!("{part}_l{}{back}", i / self.ways())
-    }
-}
-
-/// What both kinds share: how they are made, and what they are called.
-macro_rules! recurrent {
-    ($(#[$doc:meta])* $name:ident, $cell:ident, $op:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name<T: Float>(Stack<T>);
-
-        impl<T: Float> $name<T> {
-            /// One layer from `inputs` numbers at each place to `hidden`; all weights are uniform in `±1/√hidden`, as in
-            /// PyTorch.
-            ///
-            /// # Errors
-            /// [`Error::Option`] for a hidden size of 0.
-            pub fn new(inputs: usize, hidden: usize, rng: &mut (impl Rng + ?Sized)) -> Result<Self> {
-                Self::layers(inputs, hidden, 1, false, rng)
-            }
-
-            /// As [`new`](Self::new), with `num_layers` on top of each other, and each, if `bidirectional`, once more
-            /// from the end to the beginning.
-            ///
-            /// # Errors
-            /// [`Error::Option`] for no layer or a hidden size of 0.
-            pub fn layers(
-                inputs: usize,
-                hidden: usize,
-                num_layers: usize,
-                bidirectional: bool,
-                rng: &mut (impl Rng + ?Sized),
-            ) -> Result<Self> {
-                let sizes = [inputs, hidden, num_layers];
-                Ok($name(Stack::new::<$cell>($op, sizes, bidirectional, rng)?))
-            }
-
-            /// Whether the examples come before the places in the shapes of input and output. Default: no.
-            #[must_use]
-            pub fn batch_first(mut self, batch_first: bool) -> Self {
-                self.0.batch_first = batch_first;
-                self
-            }
-
-            /// The same without biases.
-            #[must_use]
-            pub fn without_bias(mut self) -> Self {
-                for w in &mut self.0.weights {
-                    (w.bias_ih, w.bias_hh) = (None, None);
-                }
-                self
-            }
-        }
-
-        impl<T: Float> Parts<T> for $name<T> {
-            fn walk(&self, name: &str, f: &mut dyn FnMut(&str, Part<'_, T>)) {
-                self.0.walk(name, f);
-            }
-            fn walk_mut(&mut self, name: &str, f: &mut dyn FnMut(&str, PartMut<'_, T>)) {
-                self.0.walk_mut(name, f);
-            }
-        }
-
-        impl<T: Float> Module<T> for $name<T> {
-            /// The outputs at all places, from a state of zeros.
-            fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
-                Ok(self.run(x, None)?.0)
-            }
-
-            fn describe(&self) -> String {
-                self.0.describe(stringify!($name))
-            }
-        }
-    };
-}
-
-recurrent! {
-    /// A gated recurrent unit.
-    ///
-    /// With input `x` and the state `h` of the place before:
-    ///
-    /// ```text
-    /// r = σ(Wᵢᵣ x + bᵢᵣ + Wₕᵣ h + bₕᵣ)
-    /// z = σ(Wᵢz x + bᵢz + Wₕz h + bₕz)
-    /// n = tanh(Wᵢₙ x + bᵢₙ + r (Wₕₙ h + bₕₙ))
-    /// h ← (1 - z) n + z h
-    /// ```
-    ///
-    /// `x` has shape `[L, N, inputs]`, or `[L, inputs]` for one sequence.
-    ///
-    /// ```
-    /// use nn::prelude::*;
-    /// use rand::SeedableRng;
-    /// let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
-    /// let gru = Gru::<f32>::new(3, 8, &mut rng)?;
-    /// let (y, last) = gru.run(&Var::from(Tensor::zeros([5, 2, 3])?), None)?;
-    /// assert_eq!((y.shape(), last.shape()), (&[5, 2, 8][..], &[1, 2, 8][..]));
-    /// # Ok::<(), nn::Error>(())
-    /// ```
-    /// # Reference
-    /// Cho et al. 2014, arXiv:1406.1078; PyTorch,
-    /// [`torch.nn.GRU`](https://pytorch.org/docs/stable/generated/torch.nn.GRU.html).
-    /// # Differs from PyTorch
-    /// There is no dropout between the layers.
-    Gru, GruCell, "gru"
-}
-
-recurrent! {
-    /// A long short-term memory.
-    ///
-    /// With input `x` and the states `h` and `c` of the place before:
-    ///
-    /// ```text
-    /// i, f, g, o = W x + bᵢ + U h + bₕ        in four parts
-    /// c ← σ(f) c + σ(i) tanh g
-    /// h ← σ(o) tanh c
-    /// ```
-    ///
-    /// `x` has shape `[L, N, inputs]`, or `[L, inputs]` for one sequence.
-    ///
-    /// ```
-    /// use nn::prelude::*;
-    /// use rand::SeedableRng;
-    /// let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
-    /// let lstm = Lstm::<f32>::layers(3, 8, 2, true, &mut rng)?.batch_first(true);
-    /// let (y, (h, c)) = lstm.run(&Var::from(Tensor::zeros([2, 5, 3])?), None)?;
-    /// assert_eq!((y.shape(), h.shape(), c.shape()), (&[2, 5, 16][..], &[4, 2, 8][..], &[4, 2, 8][..]));
-    /// # Ok::<(), nn::Error>(())
-    /// ```
-    /// # Reference
-    /// Hochreiter and Schmidhuber 1997, *Long Short-Term Memory*; PyTorch,
-    /// [`torch.nn.LSTM`](https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html).
-    /// # Differs from PyTorch
-    /// There is no dropout between the layers, and no projection.
-    Lstm, LstmCell, "lstm"
-}
-
-impl<T: Float> Gru<T> {
-    /// The outputs at all places, and the last state of each layer and direction, `[layers · directions, N, hidden]`.
-    /// The first state is `start`, or zeros.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for an input or a first state of another shape, or a sequence without a place.
-    pub fn run(&self, x: &Var<T>, start: Option<&Var<T>>) -> Result<(Var<T>, Var<T>)> {
-        let start: Vec<&Var<T>> = start.into_iter().collect();
-        let (y, mut ends) = self.0.run::<GruCell>(x, &start, 1)?;
-        Ok((y, ends.swap_remove(0)))
-    }
-}
-
-impl<T: Float> Lstm<T> {
-    /// The outputs at all places, and the last states `(h, c)` of each layer and direction, each
-    /// `[layers · directions, N, hidden]`. The first states are `start`, or zeros.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for an input or a first state of another shape, or a sequence without a place.
-    #[allow(clippy::type_complexity)]
-    pub fn run(
-        &self,
-        x: &Var<T>,
-        start: Option<(&Var<T>, &Var<T>)>,
-    ) -> Result<(Var<T>, (Var<T>, Var<T>))> {
-        let start: Vec<&Var<T>> = start.into_iter().flat_map(|(h, c)| [h, c]).collect();
-        let (y, mut ends) = self.0.run::<LstmCell>(x, &start, 2)?;
-        let h = ends.swap_remove(0);
-        Ok((y, (h, ends.swap_remove(0))))
     }
 }
