@@ -34,6 +34,8 @@ pub mod classification;
 pub mod detection;
 pub mod divergence;
 pub mod elementwise;
+#[cfg(test)]
+mod hard_cases;
 mod lists;
 pub mod metric;
 pub mod preference;

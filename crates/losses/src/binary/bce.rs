@@ -11,7 +11,8 @@ options! {
     ///
     /// # Formula
     /// `l = -w (t · max(ln x, -100) + (1 - t) · max(ln(1 - x), -100))`; `Mean` divides by the number of elements, also
-    /// with weights. Gradients: `w (x - t) / max(x (1 - x), 1e-12)`, and for the target `w (ln(1 - x) - ln x)`.
+    /// with weights. Gradients: `w (x - t) / max(x (1 - x), 1e-12)`, and for the target `w (ln(1 - x) - ln x)` with the
+    /// same floors as in `l`.
     /// # Shape
     /// `x` and `t` have one shape, any; so has the result with [`Reduction::None`](crate::Reduction::None), else it is
     /// a scalar.
@@ -29,8 +30,10 @@ options! {
     /// # Reference
     /// PyTorch, [`binary_cross_entropy`](https://pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy.html).
     /// # Differs from PyTorch
-    /// Not in its numbers: the logarithms end at -100 and the gradient's denominator at 1e-12. The error names the first
-    /// value that is no probability.
+    /// - Not in the numbers of input: the logarithms end at -100 and the gradient's denominator at 1e-12.
+    /// - The slope of the target is that of the value, and so at most 100; there it is infinite where a probability is 0
+    ///   or 1.
+    /// - The error names the first value that is no probability.
     pub struct BinaryCrossEntropy<T> {
         /// A weight for each element, which broadcasts to the target's shape.
         weight: Option<Tensor<T>> = None,
@@ -93,7 +96,8 @@ impl<T: Float> Pointwise<T, 2> for Bce {
         if K == 0 {
             (x - t) / (x * (T::ONE - x)).max_(T::of(LOWEST_VARIANCE))
         } else {
-            (-x).log1p::<I>() - x.ln::<I>()
+            let low = T::of(LOWEST_LOG);
+            (-x).log1p::<I>().max_(low) - x.ln::<I>().max_(low)
         }
     }
 

@@ -1,4 +1,4 @@
-use crate::check::{broadcast_weight, same_shape};
+use crate::check::{self, broadcast_weight, same_shape};
 use crate::elementwise::{self, Pointwise, strong_product, strong_zero};
 use autograd::tensor_core::kernel::Isa;
 use autograd::{Float, Result, Tensor, Var};
@@ -15,7 +15,7 @@ options! {
     /// a scalar.
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if the shapes of input and target differ, or a weight does not broadcast to
-    /// them.
+    /// them; [`Error::Option`](crate::Error::Option) for a `label_smoothing` outside `0..=1`.
     /// # Example
     /// ```
     /// use losses::prelude::*;
@@ -30,12 +30,14 @@ options! {
     /// # Differs from PyTorch
     /// The gradient is a sum of two products that cannot cancel: there `σ(x) - t` is exactly 0 for a confident and right
     /// prediction from `x = 17` on in `f32`, here it is `-4.1e-8`. At infinite logits value and gradient are the limits;
-    /// there they are NaN.
+    /// there they are NaN. `label_smoothing` is not there; it is Keras's.
     pub struct BinaryCrossEntropyWithLogits<T> {
         /// A weight for each element, which broadcasts to the target's shape.
         weight: Option<Tensor<T>> = None,
         /// The weight of the positive targets, which broadcasts to the target's shape.
         pos_weight: Option<Tensor<T>> = None,
+        /// The share `ε` by which targets are drawn towards 1/2: `t` counts as `(1 - ε) t + ε / 2`.
+        label_smoothing: f64 = 0.0,
     }
 }
 
@@ -51,6 +53,19 @@ impl<T: Float> BinaryCrossEntropyWithLogits<T> {
             w.as_ref()
                 .map(|w| broadcast_weight(op, what, w, x.shape()))
                 .transpose()
+        };
+        let share = self.label_smoothing;
+        let expected = "it must lie between 0 and 1";
+        check::option(
+            op,
+            "label_smoothing",
+            share,
+            (0.0..=1.0).contains(&share),
+            expected,
+        )?;
+        let t = match share {
+            0.0 => t,
+            _ => &t.mul(1.0 - share)?.add(0.5 * share)?,
         };
         let weight = spread("the weight", &self.weight)?;
         let mean = x.numel() as f64;
@@ -146,6 +161,7 @@ mod tests {
             BinaryCrossEntropyWithLogits::new()
                 .weight(case.tensor("weight"))
                 .pos_weight(case.tensor("pos_weight"))
+                .label_smoothing(case.f64("label_smoothing", 0.0))
                 .reduction(case.reduction())
                 .forward(&v[0], &v[1])
         }

@@ -1,21 +1,22 @@
 use super::vector::{Angle, AngleVar};
-use crate::check::same_shape;
+use crate::check::{self, same_shape};
 use crate::reduction::Reduction;
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::Isa;
-use autograd::{Float, Result, Var};
+use autograd::{Float, Result, Var, keepdim};
 
 options! {
     /// The cosine of the angle between the vectors of two inputs, each with the one in the same place.
     ///
     /// # Formula
     /// `cos = x1 · x2 / (‖x1‖ ‖x2‖)`, and 0 where either is a vector of zeros. Gradient for `x1`:
-    /// `(x2/‖x2‖ - cos · x1/‖x1‖) / ‖x1‖`, and 0 for both where either is a vector of zeros.
+    /// `(x2/‖x2‖ - cos · x1/‖x1‖) / ‖x1‖`, and 0 for both where either is a vector of zeros. With an `eps`, a length below it
+    /// counts as `eps`, which is a constant.
     /// # Shape
     /// `x1` and `x2` have one shape, any; the result lacks dimension `dim`.
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if the shapes differ, [`Error::Dim`](crate::Error::Dim) for a dimension
-    /// that is not there.
+    /// that is not there, [`Error::Option`](crate::Error::Option) for an `eps` below 0.
     /// # Example
     /// ```
     /// use losses::prelude::*;
@@ -31,13 +32,16 @@ options! {
     /// # Reference
     /// PyTorch, [`cosine_similarity`](https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html).
     /// # Differs from PyTorch
-    /// - There is no `eps`: the cosine with a vector of zeros is 0 and has no slope, where there it is up to `1e8`; that of
-    ///   any other vectors is the true one, where there lengths below `1e-8` count as that.
+    /// - `eps` is 0 unless it is given, and `1e-8` there: the cosine with a vector of zeros has no slope, where there it is up
+    ///   to `1e8`, and that of short vectors is the true one. With an `eps` the gradient is that of the value; there it goes
+    ///   on as if no length had been raised.
     /// - Vectors of `1e20` in `f32` have their true cosine; there it is 0, as their squares overflow.
     /// - Nothing broadcasts.
     pub struct CosineSimilarity without reduction {
         /// The dimension that the vectors run along; negative ones count from the end.
         dim: i64 = 1,
+        /// What a vector's length is at least taken for.
+        eps: f64 = 0.0,
     }
 }
 
@@ -49,7 +53,12 @@ impl CosineSimilarity {
     pub fn forward<T: Float>(&self, x1: &Var<T>, x2: &Var<T>) -> Result<Var<T>> {
         same_shape(NAME, "the second input", x2.shape(), x1.shape())?;
         let dim = x1.value().dim_index(NAME, self.dim as isize)?;
-        let loss = Cosine { dim: dim as isize };
+        let expected = "it must be a length, 0 or above";
+        check::option(NAME, "eps", self.eps, self.eps >= 0.0, expected)?;
+        let loss = Cosine {
+            dim: dim as isize,
+            eps: self.eps,
+        };
         rowwise::run(loss, [x1, x2], dim, Reduction::None, 1.0)
     }
 }
@@ -67,17 +76,22 @@ const NAME: &str = "cosine_similarity";
 #[derive(Clone)]
 struct Cosine {
     dim: isize,
+    eps: f64,
 }
 
 impl<T: Float> RowLoss<T, 2> for Cosine {
     const NAME: &'static str = NAME;
     const COST: usize = 4;
-    type Keep = Angle;
+    /// The angle, and which vectors are shorter than `eps`.
+    type Keep = (Angle, [bool; 2]);
 
     #[inline(always)]
-    fn value<I: Isa>(&self, _: usize, rows: [&[T]; 2]) -> (f64, Angle) {
-        let angle = Angle::of(rows);
-        (angle.cos(), angle)
+    fn value<I: Isa>(&self, _: usize, rows: [&[T]; 2]) -> (f64, Self::Keep) {
+        let keep = match self.eps {
+            0.0 => (Angle::of(rows), [false; 2]),
+            eps => Angle::floored(rows, eps),
+        };
+        (keep.0.cos(), keep)
     }
 
     #[inline(always)]
@@ -85,11 +99,18 @@ impl<T: Float> RowLoss<T, 2> for Cosine {
         &self,
         _: usize,
         rows: [&[T]; 2],
-        keep: Angle,
+        (angle, short): Self::Keep,
         g: T,
         dx: &mut [T],
     ) {
-        keep.slope::<T, K>(rows, g.f64(), dx);
+        if !short[K] {
+            return angle.slope::<T, K>(rows, g.f64(), dx);
+        }
+        // The length is a constant.
+        let scale = g.f64() * angle.inverse[0] * angle.inverse[1];
+        for (d, y) in dx.iter_mut().zip(rows[1 - K]) {
+            *d = T::of(scale * y.f64());
+        }
     }
 
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
@@ -100,7 +121,15 @@ impl<T: Float> RowLoss<T, 2> for Cosine {
                 x.movedim(self.dim, -1)
             }
         };
-        let angle = AngleVar::of(&last(&v[0])?, &last(&v[1])?)?;
+        let (a, b) = (last(&v[0])?, last(&v[1])?);
+        if self.eps > 0.0 {
+            let floored = |x: &Var<T>| {
+                let length = x.norm(2.0, keepdim(-1))?.clamp(T::of(self.eps), None);
+                x.div(length)
+            };
+            return floored(&a)?.mul(floored(&b)?)?.sum(-1);
+        }
+        let angle = AngleVar::of(&a, &b)?;
         (1.0 - angle.gap).mul(Var::from(angle.sign))
     }
 }
@@ -117,6 +146,7 @@ mod tests {
         fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
             CosineSimilarity::new()
                 .dim(case.i64("dim", 1))
+                .eps(case.f64("eps", 0.0))
                 .forward(&v[0], &v[1])
         }
     }

@@ -118,7 +118,7 @@ pub(super) fn inverse_length<T: Float>(x: &[T]) -> f64 {
 /// parallel or opposite: `cos = sign · (1 - gap)`.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Angle {
-    inverse: [f64; 2],
+    pub(super) inverse: [f64; 2],
     gap: f64,
     sign: f64,
 }
@@ -151,6 +151,24 @@ impl Angle {
             gap,
             sign,
         }
+    }
+
+    /// The same with no length taken for less than `least`; and which are shorter than that.
+    #[inline(always)]
+    pub(super) fn floored<T: Float>(rows: [&[T]; 2], least: f64) -> (Self, [bool; 2]) {
+        let lengths = rows.map(|x| root([x], |[v]| v));
+        let short = lengths.map(|length| length < least);
+        if short == [false; 2] {
+            return (Self::of(rows), short);
+        }
+        let inverse = lengths.map(|length| 1.0 / length.max(least));
+        let along = sum(rows, |[a, b]| (a * inverse[0]) * (b * inverse[1]));
+        let angle = Angle {
+            inverse,
+            gap: 1.0 - along.abs(),
+            sign: if along < 0.0 { -1.0 } else { 1.0 },
+        };
+        (angle, short)
     }
 
     pub(super) fn cos(self) -> f64 {
