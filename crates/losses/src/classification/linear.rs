@@ -50,22 +50,21 @@ struct Part<'a, T, L> {
 }
 
 impl<T: Float, L> Part<'_, T, L> {
-    /// Calls `f` with row `i`, whose logits are `x`, of all inputs.
+    /// Row `i`, whose logits are `x`, of all inputs. It takes no closure, which would be compiled without the vectors of
+    /// the kernel that calls it.
     #[inline(always)]
-    fn with<const N: usize, R>(
-        &self,
+    fn rows<'s, const N: usize>(
+        &'s self,
         i: usize,
-        x: &[T],
-        stages: &mut [Vec<T>],
-        f: impl FnOnce(usize, [&[T]; N]) -> R,
-    ) -> R {
-        let row = self.live[i];
+        x: &'s [T],
+        stages: &'s mut [Vec<T>],
+    ) -> [&'s [T]; N] {
         let mut rows = [x; N];
         let others = rows[1..].iter_mut().zip(self.others);
         for ((out, other), stage) in others.zip(stages) {
-            *out = other.block(row, 1, stage).row(0);
+            *out = other.block(self.live[i], 1, stage).row(0);
         }
-        f(row, rows)
+        rows
     }
 }
 
@@ -86,11 +85,8 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Values<'_, T, L, N> 
         for (i, each) in self.each.iter_mut().enumerate() {
             let x = &mut self.logits[i * classes..][..classes];
             x.iter_mut().zip(self.bias).for_each(|(x, &b)| *x = *x + b);
-            *each = self
-                .part
-                .with(self.at + i, x, &mut stages, |row, rows: [&[T]; N]| {
-                    self.part.loss.value::<I>(row, rows)
-                });
+            let rows = self.part.rows::<N>(self.at + i, x, &mut stages);
+            *each = self.part.loss.value::<I>(self.part.live[self.at + i], rows);
         }
     }
 }
@@ -137,10 +133,9 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize, const K: usize> Kernel for Slop
                     &copy[..]
                 }
             };
-            self.part
-                .with(self.at + i, x, &mut stages, |row, rows: [&[T]; N]| {
-                    self.part.loss.slope::<I, K>(row, rows, keep, g, dx);
-                });
+            let row = self.part.live[self.at + i];
+            let rows = self.part.rows::<N>(self.at + i, x, &mut stages);
+            self.part.loss.slope::<I, K>(row, rows, keep, g, dx);
         }
     }
 }

@@ -264,15 +264,16 @@ fn roots_logarithms_and_powers_at_their_holes() {
     assert_eq!((value[0], slopes), (0.0, vec![0.0; 2]));
     let (value, slopes) = of_first(&Tensor::from([[1.0f32, 2.0], [1.0, 2.0]]), |x| cdist(x, x));
     assert_eq!((value, slopes), (vec![0.0; 4], vec![0.0; 4]));
-    for (name, x, y) in [("binary", Tensor::from([20.0f32, 60.0, 200.0]), 1.0)] {
-        let t = Tensor::full([3], y).unwrap();
-        let loss = SigmoidFocalLoss::new().gamma(0.5);
-        let (value, slopes) = of_first(&x, |x| loss.forward(x, &t));
-        assert!(
-            value.iter().chain(&slopes).all(|v| v.is_finite()),
-            "{name}: {slopes:?}"
-        );
-    }
+    let (x, t) = (
+        Tensor::from([20.0f32, 60.0, 200.0]),
+        Tensor::ones([3]).unwrap(),
+    );
+    let loss = SigmoidFocalLoss::new().gamma(0.5);
+    let (value, slopes) = of_first(&x, |x| loss.forward(x, &t));
+    assert!(
+        value.iter().chain(&slopes).all(|v| v.is_finite()),
+        "{slopes:?}"
+    );
     let (x, t) = (
         Tensor::from([[200.0f32, 0.0], [17.0, 0.0]]),
         Tensor::from([0, 0]),

@@ -273,24 +273,21 @@ fn what_a_mean_divides_by() {
 fn losses_that_pytorch_differentiates_once_are_differentiated_twice() -> Result<()> {
     let x = Tensor::from([[0.3f64, -1.25, 0.5], [0.75, 0.1, -0.6]]);
     let (classes, lists) = (Tensor::from([1, 0]), Tensor::from([[1, -1, 0], [2, 0, -1]]));
-    let check = |f: &dyn Fn(&[Var<f64>]) -> Result<Var<f64>>, x: &Tensor<f64>| -> Result<()> {
-        gradcheck(f, std::slice::from_ref(x))?.assert_ok();
-        gradgradcheck(f, std::slice::from_ref(x))?.assert_ok();
+    fn check(f: impl Fn(&[Var<f64>]) -> Result<Var<f64>>, x: &Tensor<f64>) -> Result<()> {
+        gradcheck(&f, std::slice::from_ref(x))?.assert_ok();
+        gradgradcheck(&f, std::slice::from_ref(x))?.assert_ok();
         Ok(())
-    };
+    }
     check(
-        &|v| MultiMarginLoss::new().p(2u32).forward(&v[0], &classes),
+        |v| MultiMarginLoss::new().p(2u32).forward(&v[0], &classes),
         &x,
     )?;
-    check(&|v| multilabel_margin_loss(&v[0], &lists), &x)?;
+    check(|v| multilabel_margin_loss(&v[0], &lists), &x)?;
     let steps = Tensor::from([2]);
     let (labels, one) = (Tensor::from([[2]]), Tensor::from([1]));
+    check(|v| ctc_loss(&v[0].unsqueeze(1)?, &labels, &steps, &one), &x)?;
     check(
-        &|v| ctc_loss(&v[0].unsqueeze(1)?, &labels, &steps, &one),
-        &x,
-    )?;
-    check(
-        &|v| ctc_loss_with_logits(&v[0].unsqueeze(1)?, &labels, &steps, &one),
+        |v| ctc_loss_with_logits(&v[0].unsqueeze(1)?, &labels, &steps, &one),
         &x,
     )
 }
