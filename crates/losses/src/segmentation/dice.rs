@@ -65,8 +65,10 @@ impl DiceLoss {
         x: &Var<T>,
         t: impl Into<SegmentationTarget<'a, T>>,
     ) -> Result<Var<T>> {
+        let op = "dice_loss";
+        overlap::check_smooth(op, self.smooth)?;
         let measure = Measure {
-            name: "dice_loss",
+            name: op,
             squared: self.squared,
             // Half of each miss against the whole of each hit, and so half of `smooth`.
             false_positive: 0.5,

@@ -109,6 +109,12 @@ struct Overlap {
     divisor: f64,
 }
 
+/// Checks the option `smooth` as the caller gave it; measures may hold a multiple of it.
+pub(super) fn check_smooth(op: &'static str, smooth: f64) -> Result<()> {
+    let holds = (0.0..f64::INFINITY).contains(&smooth);
+    check::option(op, "smooth", smooth, holds, "it must not be negative")
+}
+
 /// Runs a measure on a prediction `x`, probabilities, and its target.
 pub(super) fn run<T: Float>(
     measure: Measure,
@@ -119,14 +125,6 @@ pub(super) fn run<T: Float>(
     reduction: Reduction,
 ) -> Result<Var<T>> {
     let op = measure.name;
-    let holds = (0.0..f64::INFINITY).contains(&measure.smooth);
-    check::option(
-        op,
-        "smooth",
-        measure.smooth,
-        holds,
-        "it must not be negative",
-    )?;
     let split = matches!(t, SegmentationTarget::Classes(_));
     let grid = match t {
         SegmentationTarget::Masks(t) => {

@@ -75,6 +75,7 @@ impl TverskyLoss {
         }
         let holds = finite.contains(&self.gamma) && self.gamma > 0.0;
         check::option(NAME, "gamma", self.gamma, holds, "it must be positive")?;
+        overlap::check_smooth(NAME, self.smooth)?;
         let measure = Measure {
             name: NAME,
             squared: false,
