@@ -1,7 +1,7 @@
 //! A row of logits as the losses of classes see it: what is kept of it, and its softmax.
 
 use autograd::Float;
-use autograd::tensor_core::kernel::softmax::LogSum;
+use autograd::tensor_core::kernel::softmax::{self, LogSum};
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch};
 
 /// What is kept of a row: its largest logit, and `ln Σ e^(x - max)`.
@@ -78,7 +78,7 @@ impl<T: Float> Kept<T> {
         }
         let log = T::of(self.log);
         for (d, &v) in dx.iter_mut().zip(x) {
-            *d = ((v - self.max) - log).exp::<I>() * scale;
+            *d = ((v - self.max) - log).exp_nonpositive::<I>() * scale;
         }
     }
 
@@ -91,7 +91,7 @@ impl<T: Float> Kept<T> {
             *d = match self.max == T::INFINITY {
                 true if v == T::INFINITY => scale,
                 true => T::ZERO,
-                false => ((v - self.max) - log).exp::<I>() * scale,
+                false => ((v - self.max) - log).exp_nonpositive::<I>() * scale,
             };
         }
     }
@@ -142,34 +142,17 @@ pub(crate) fn sum_by<T: Float>(x: &[T], f: impl Fn(usize, T) -> f64) -> f64 {
     lanes.iter().sum()
 }
 
-/// The sum of `f(c, x[c], t[c])` over two rows, carried in eight lanes.
-#[inline(always)]
-pub(crate) fn sum_pairs<T: Float>(x: &[T], t: &[T], f: impl Fn(usize, T, T) -> f64) -> f64 {
-    let mut lanes = [0.0f64; 8];
-    let (x_whole, x_rest) = x.as_chunks::<8>();
-    let (t_whole, t_rest) = t.as_chunks::<8>();
-    for (i, (x, t)) in x_whole.iter().zip(t_whole).enumerate() {
-        for j in 0..8 {
-            lanes[j] += f(i * 8 + j, x[j], t[j]);
-        }
-    }
-    for (j, (lane, (&x, &t))) in lanes.iter_mut().zip(x_rest.iter().zip(t_rest)).enumerate() {
-        *lane += f(x_whole.len() * 8 + j, x, t);
-    }
-    lanes.iter().sum()
-}
-
 /// The sum of a row in `f64`.
 #[inline(always)]
 pub(crate) fn row_sum<T: Float>(x: &[T]) -> f64 {
-    sum_by(x, |_, v| v.f64())
+    softmax::sum(x)
 }
 
 /// `x = scale · x`; returns the sum of the results in `f64`.
 #[inline(always)]
 pub(crate) fn scale_and_sum<T: Float>(x: &mut [T], scale: T) -> f64 {
-    let mut lanes = [0.0f64; 16];
-    let (whole, rest) = x.as_chunks_mut::<16>();
+    let mut lanes = [0.0f64; softmax::WIDTH];
+    let (whole, rest) = x.as_chunks_mut::<{ softmax::WIDTH }>();
     for group in whole {
         for (lane, v) in lanes.iter_mut().zip(group) {
             *v = *v * scale;
@@ -180,5 +163,5 @@ pub(crate) fn scale_and_sum<T: Float>(x: &mut [T], scale: T) -> f64 {
         *v = *v * scale;
         *lane += v.f64();
     }
-    lanes.iter().sum()
+    softmax::sum_lanes(&mut lanes)
 }

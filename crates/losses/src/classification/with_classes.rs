@@ -5,7 +5,7 @@ use super::row::{Kept, row_sum, scale_and_sum, sum_by};
 use super::target::{Classes, along};
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::LogSum;
+use autograd::tensor_core::kernel::softmax::{self, LogSum};
 use autograd::{Float, Result, Tensor, Var};
 
 /// Cross entropy with class targets, row by row.
@@ -33,17 +33,22 @@ impl<T: Float> WithClasses<T> {
     /// `s / C Σ_c w[c] (lse(x) - x[c])` over the classes that take part in the smoothing.
     #[inline(always)]
     fn spread(&self, x: &[T], kept: Kept<T>, takes: impl Fn(T) -> bool) -> f64 {
-        let sum = match self.classes.weights() {
-            None => sum_by(x, |_, v| if takes(v) { kept.cost(v) } else { 0.0 }),
-            Some(w) => sum_by(x, |c, v| {
-                if takes(v) && w[c] != T::ZERO {
-                    w[c].f64() * kept.cost(v)
-                } else {
-                    0.0
-                }
+        // `lse(x) - x` in two parts: the second is the same for all classes.
+        let gap = |v: T| {
+            if v == kept.max { T::ZERO } else { kept.max - v }
+        };
+        let [gaps, total] = match self.classes.weights() {
+            None => softmax::sums([x], |[v]| match takes(v) {
+                true => [gap(v), T::ONE],
+                false => [T::ZERO; 2],
+            }),
+            Some(w) => softmax::sums([x, w], |[v, w]| match takes(v) && w != T::ZERO {
+                true => [w * gap(v), w],
+                false => [T::ZERO; 2],
             }),
         };
-        self.smoothing / count(x, takes) * sum
+        let same = if total == 0.0 { 0.0 } else { total * kept.log };
+        self.smoothing / count(x, takes) * (gaps + same)
     }
 
     /// The slopes of a smoothed row but for its own class's share: `own` is that share, `z` the slope by `lse(x)` beyond

@@ -1,12 +1,12 @@
 //! The cross entropy of a row of logits with a distribution.
 
 use super::cross_entropy::{CrossEntropy, NAME};
-use super::row::{Kept, row_sum, sum_by, sum_pairs};
+use super::row::{Kept, row_sum, sum_by};
 use super::target::along;
 use crate::check;
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::LogSum;
+use autograd::tensor_core::kernel::softmax::{self, LogSum};
 use autograd::{Float, Result, Tensor, Var, keepdim};
 
 /// Cross entropy with distributions, row by row.
@@ -55,30 +55,33 @@ impl<T: Float> WithDistribution<T> {
         }
     }
 
-    /// The weight of class `c`'s cost.
+    /// The weight of the cost of a class with logit `x` and probability `t`, but for the class's own weight.
     #[inline(always)]
-    fn share(&self, c: usize, x: T, t: T, even: f64) -> f64 {
-        let q = if self.smoothing == 0.0 {
-            t.f64()
-        } else if self.over_finite && x == T::LOWEST {
-            (1.0 - self.smoothing) * t.f64()
+    fn share(&self, x: T, t: T, even: T) -> T {
+        let t = T::of(1.0 - self.smoothing) * t;
+        if self.over_finite && x == T::LOWEST {
+            t
         } else {
-            (1.0 - self.smoothing) * t.f64() + even
-        };
-        self.weight.as_ref().map_or(q, |(_, w)| w[c].f64() * q)
+            t + even
+        }
     }
-}
 
-impl<T: Float> WithDistribution<T> {
     /// The loss of a row, and the sum of its shares.
     #[inline(always)]
     fn cost(&self, x: &[T], t: &[T], kept: Kept<T>) -> (f64, f64) {
-        let even = self.even(x);
-        let mut value = sum_pairs(x, t, |c, x, t| {
-            let q = self.share(c, x, t, even);
-            if q == 0.0 { 0.0 } else { q * kept.cost(x) }
-        });
-        let total = sum_pairs(x, t, |c, x, t| self.share(c, x, t, even));
+        let even = T::of(self.even(x));
+        // `lse(x) - x` in two parts: the second is the same for all classes.
+        let terms = |q: T, x: T| {
+            let gap = if x == kept.max { T::ZERO } else { kept.max - x };
+            [q, if q == T::ZERO { q } else { q * gap }]
+        };
+        let [total, gaps] = match &self.weight {
+            None => softmax::sums([x, t], |[x, t]| terms(self.share(x, t, even), x)),
+            Some((_, w)) => {
+                softmax::sums([x, t, w], |[x, t, w]| terms(w * self.share(x, t, even), x))
+            }
+        };
+        let mut value = gaps + if total == 0.0 { 0.0 } else { total * kept.log };
         if self.z_loss != 0.0 {
             value += self.z_loss * kept.lse() * kept.lse();
         }
@@ -100,13 +103,23 @@ impl<T: Float> WithDistribution<T> {
         } else {
             2.0 * self.z_loss * kept.lse()
         };
-        let even = self.even(x);
+        let even = T::of(self.even(x));
         softmax(g * (total + z), dx);
-        for (c, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
-            *d = *d - T::of(g * self.share(c, x, t, even));
+        let gain = T::of(g);
+        match &self.weight {
+            None => {
+                for ((d, &x), &t) in dx.iter_mut().zip(x).zip(t) {
+                    *d = *d - gain * self.share(x, t, even);
+                }
+            }
+            Some((_, w)) => {
+                for (((d, &x), &t), &w) in dx.iter_mut().zip(x).zip(t).zip(w) {
+                    *d = *d - gain * (w * self.share(x, t, even));
+                }
+            }
         }
         // As for a class: the likeliest class gets what the others lack.
-        if let Some(top) = x.iter().position(|&v| v == kept.max) {
+        if let Some(top) = softmax::position(x, kept.max) {
             dx[top] = T::ZERO;
             dx[top] = T::of(g * z - row_sum(dx));
         }

@@ -1,11 +1,12 @@
 use super::bregman::{NEAR, bregman_near};
-use super::logits::{Norms, sum_pairs};
+use super::logits::{Norms, Pair, pick};
 use super::row_dim;
 use crate::check::{self, same_shape};
 use crate::elementwise::strong_zero;
 use crate::rowwise::{self, RowLoss};
-use autograd::tensor_core::kernel::Isa;
+use autograd::tensor_core::kernel::{Isa, softmax};
 use autograd::{Float, Result, Var};
+use std::marker::PhantomData;
 
 options! {
     /// The Jensen–Shannon divergence of the distributions of two sets of logits: symmetric, and never above `ln 2`.
@@ -93,11 +94,36 @@ impl Js {
             if p_larger { self.beta } else { 1.0 - self.beta },
         );
         let low = (T::of(other) * (-size).expm1::<I>()).log1p::<I>();
-        if p_larger {
-            (low, low + size)
-        } else {
-            (low + size, low)
-        }
+        let high = low + size;
+        (
+            if p_larger { low } else { high },
+            if p_larger { high } else { low },
+        )
+    }
+}
+
+/// The terms of `KL(p ‖ m)`, of `KL(q ‖ m)` and of `Σ (p - q)`.
+struct Terms<T, I>(Js, Pair<T>, PhantomData<I>);
+
+impl<T: Float, I: Isa> softmax::Terms<T, 2, 3> for Terms<T, I> {
+    #[inline(always)]
+    fn at(&self, [x, y]: [T; 2]) -> [T; 3] {
+        let Terms(js, pair, _) = self;
+        let (of_q, of_p) = (T::of(js.beta), T::of(1.0 - js.beta));
+        let (p, q, gap) = (pair.p::<I>(x), pair.q::<I>(y), pair.gap(x, y));
+        let (log_p, log_q) = js.logs::<I, T>(gap);
+        let near = [
+            p * bregman_near::<I, T>(log_p),
+            q * bregman_near::<I, T>(log_q),
+            q * (bregman_near::<I, T>(gap) + gap),
+        ];
+        // m - p and m - q, less the logarithms; of a class that is not there only the first.
+        let far = [
+            of_q * (q - p) - strong_zero(p, log_p),
+            of_p * (p - q) - strong_zero(q, log_q),
+            p - q,
+        ];
+        pick(gap.abs_() < T::of(NEAR), near, far)
     }
 }
 
@@ -111,25 +137,8 @@ impl<T: Float> RowLoss<T, 2> for Js {
     fn value<I: Isa>(&self, _: usize, [x, y]: [&[T]; 2]) -> (f64, Self::Keep) {
         let norms = Norms::of::<I, T>(x, y, 1.0);
         let pair = norms.pair::<T>(1.0);
-        let (of_q, of_p) = (T::of(self.beta), T::of(1.0 - self.beta));
-        let [kl_p, kl_q, off] = sum_pairs(x, y, |x, y| {
-            let (p, q, gap) = (pair.p::<I>(x), pair.q::<I>(y), pair.gap(x, y));
-            let (log_p, log_q) = self.logs::<I, T>(gap);
-            if gap.abs_() < T::of(NEAR) {
-                [
-                    p * bregman_near::<I, T>(log_p),
-                    q * bregman_near::<I, T>(log_q),
-                    q * (bregman_near::<I, T>(gap) + gap),
-                ]
-            } else {
-                // m - p and m - q, less the logarithms; of a class that is not there only the first.
-                [
-                    of_q * (q - p) - strong_zero(p, log_p),
-                    of_p * (p - q) - strong_zero(q, log_q),
-                    p - q,
-                ]
-            }
-        });
+        let terms = Terms::<T, I>(self.clone(), pair, PhantomData);
+        let [kl_p, kl_q, off] = softmax::sums_of([x, y], terms);
         let js = self.beta * kl_q + (1.0 - self.beta) * kl_p;
         (js, (norms.mended(off), kl_p, kl_q))
     }

@@ -1,11 +1,12 @@
 use super::bregman::{NEAR, bregman_near};
-use super::logits::{Norms, sum_pairs};
+use super::logits::{Norms, Pair, pick};
 use super::row_dim;
 use crate::check::{self, same_shape};
 use crate::elementwise::strong_zero;
 use crate::rowwise::{self, RowLoss};
-use autograd::tensor_core::kernel::Isa;
+use autograd::tensor_core::kernel::{Isa, softmax};
 use autograd::{Float, Result, Var};
+use std::marker::PhantomData;
 
 options! {
     /// The Kullback–Leibler divergence of the distributions of two sets of logits: the loss of distillation.
@@ -93,6 +94,24 @@ struct Kl {
     dim: isize,
 }
 
+/// The terms of `KL` and of `Σ (p - q)`.
+struct Terms<T, I>(Pair<T>, PhantomData<I>);
+
+impl<T: Float, I: Isa> softmax::Terms<T, 2, 2> for Terms<T, I> {
+    #[inline(always)]
+    fn at(&self, [x, y]: [T; 2]) -> [T; 2] {
+        let pair = self.0;
+        let (p, q, gap) = (pair.p::<I>(x), pair.q::<I>(y), pair.gap(x, y));
+        // q (e^gap - 1 - gap), where q e^gap = p. A class that the target excludes costs only its part in the sum.
+        let near = bregman_near::<I, T>(gap);
+        pick(
+            gap.abs_() < T::of(NEAR),
+            [q * near, q * (near + gap)],
+            [p - q - strong_zero(q, gap), p - q],
+        )
+    }
+}
+
 impl<T: Float> RowLoss<T, 2> for Kl {
     const NAME: &'static str = "kl_div_with_logits";
     const COST: usize = 30;
@@ -104,16 +123,7 @@ impl<T: Float> RowLoss<T, 2> for Kl {
         let inverse = 1.0 / self.temperature;
         let norms = Norms::of::<I, T>(x, y, inverse);
         let pair = norms.pair::<T>(inverse);
-        let [kl, off] = sum_pairs(x, y, |x, y| {
-            let (p, q, gap) = (pair.p::<I>(x), pair.q::<I>(y), pair.gap(x, y));
-            // q (e^gap - 1 - gap), where q e^gap = p. A class that the target excludes costs only its part in the sum.
-            if gap.abs_() < T::of(NEAR) {
-                let near = bregman_near::<I, T>(gap);
-                [q * near, q * (near + gap)]
-            } else {
-                [p - q - strong_zero(q, gap), p - q]
-            }
-        });
+        let [kl, off] = softmax::sums_of([x, y], Terms::<T, I>(pair, PhantomData));
         let value = kl * self.temperature * self.temperature;
         (value, (norms.mended(off), kl))
     }
@@ -133,11 +143,11 @@ impl<T: Float> RowLoss<T, 2> for Kl {
             let (q, gap) = (pair.q::<I>(y), pair.gap(x, y));
             *d = if K == 1 {
                 -strong_zero(q, gap + kl) * g
-            } else if gap.abs_() < T::of(NEAR) {
-                // p - q without cancellation.
-                q * (bregman_near::<I, T>(gap) + gap) * g
             } else {
-                (pair.p::<I>(x) - q) * g
+                // p - q without cancellation.
+                let near = q * (bregman_near::<I, T>(gap) + gap);
+                let far = pair.p::<I>(x) - q;
+                (if gap.abs_() < T::of(NEAR) { near } else { far }) * g
             };
         }
     }

@@ -2,7 +2,7 @@
 
 use autograd::Float;
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::{self, WIDTH, groups, sum_lanes};
+use autograd::tensor_core::kernel::softmax;
 
 /// What turns a row of logits into probabilities: `p = e^((x - max) / temperature) / sum`.
 #[derive(Clone, Copy, Default)]
@@ -16,16 +16,11 @@ impl Norm {
     #[inline(always)]
     fn of<I: Isa, T: Float>(x: &[T], inverse: T) -> Self {
         let max = softmax::max(x);
-        let mut sums = [0.0f64; WIDTH];
         // An infinite maximum makes the sum NaN.
-        groups(x, T::LOWEST, |_, group| {
-            for (s, &x) in sums.iter_mut().zip(group) {
-                *s += ((x - max) * inverse).exp::<I>().f64();
-            }
-        });
+        let [sum] = softmax::sums([x], |[x]| [((x - max) * inverse).exp_nonpositive::<I>()]);
         Norm {
             max: max.f64(),
-            sum: sum_lanes(&mut sums),
+            sum,
         }
     }
 }
@@ -85,13 +80,13 @@ impl<T: Float> Pair<T> {
     /// The probability of logit `x` of the first row.
     #[inline(always)]
     pub fn p<I: Isa>(&self, x: T) -> T {
-        ((x - self.max[0]) * T::of(self.inverse)).exp::<I>() * self.scale[0]
+        ((x - self.max[0]) * T::of(self.inverse)).exp_nonpositive::<I>() * self.scale[0]
     }
 
     /// The probability of logit `y` of the second row.
     #[inline(always)]
     pub fn q<I: Isa>(&self, y: T) -> T {
-        ((y - self.max[1]) * T::of(self.inverse)).exp::<I>() * self.scale[1]
+        ((y - self.max[1]) * T::of(self.inverse)).exp_nonpositive::<I>() * self.scale[1]
     }
 
     /// `ln p - ln q`. The logits are subtracted first, in double precision, so that nothing of a small difference is
@@ -103,28 +98,8 @@ impl<T: Float> Pair<T> {
     }
 }
 
-/// `Σ f(x, y)` over two rows, carried in `f64`: `f` adds up to `N` numbers at once.
+/// One of two, element by element: where both are at hand, a loop has no branch and becomes vectors.
 #[inline(always)]
-pub(super) fn sum_pairs<T: Float, const N: usize>(
-    x: &[T],
-    y: &[T],
-    f: impl Fn(T, T) -> [T; N],
-) -> [f64; N] {
-    let mut sums = [[0.0f64; WIDTH]; N];
-    let (x_whole, x_rest) = x.as_chunks::<WIDTH>();
-    let (y_whole, y_rest) = y.as_chunks::<WIDTH>();
-    for (x, y) in x_whole.iter().zip(y_whole) {
-        for i in 0..WIDTH {
-            let terms = f(x[i], y[i]);
-            for (sum, term) in sums.iter_mut().zip(terms) {
-                sum[i] += term.f64();
-            }
-        }
-    }
-    for (i, (&x, &y)) in x_rest.iter().zip(y_rest).enumerate() {
-        for (sum, term) in sums.iter_mut().zip(f(x, y)) {
-            sum[i] += term.f64();
-        }
-    }
-    sums.map(|mut lanes| sum_lanes(&mut lanes))
+pub(super) fn pick<T: Float, const N: usize>(first: bool, a: [T; N], b: [T; N]) -> [T; N] {
+    std::array::from_fn(|i| if first { a[i] } else { b[i] })
 }

@@ -90,7 +90,13 @@ impl PoissonNllLoss {
         let mean = x.numel() as f64;
         let full = self.full;
         if self.log_input {
-            return elementwise::run(FromLog { full }, [x, t], None, self.reduction, mean);
+            let (reduction, inputs) = (self.reduction, [x, t]);
+            return match full {
+                LogFactorial::None => {
+                    elementwise::run(FromLog::<false> { full }, inputs, None, reduction, mean)
+                }
+                _ => elementwise::run(FromLog::<true> { full }, inputs, None, reduction, mean),
+            };
         }
         let expected = "a rate is not negative; logarithms of rates want `log_input(true)`";
         check::elements(NAME, "input", x.value(), |v| v < T::ZERO, expected)?;
@@ -153,12 +159,14 @@ fn with_factorial<T: Float>(loss: Var<T>, full: LogFactorial, t: &Var<T>) -> Res
     }
 }
 
+/// From logarithms of rates. `FULL` says whether there is a factorial: its functions are calls, beside which the rest would
+/// not become vectors.
 #[derive(Clone)]
-struct FromLog {
+struct FromLog<const FULL: bool> {
     full: LogFactorial,
 }
 
-impl<T: Float> Pointwise<T, 2> for FromLog {
+impl<T: Float, const FULL: bool> Pointwise<T, 2> for FromLog<FULL> {
     const NAME: &'static str = NAME;
     const COST: usize = 8;
 
@@ -171,15 +179,21 @@ impl<T: Float> Pointwise<T, 2> for FromLog {
         } else {
             rate - strong_zero(t, x)
         };
-        loss + self.full.value::<I, T>(t)
+        if FULL {
+            loss + self.full.value::<I, T>(t)
+        } else {
+            loss
+        }
     }
 
     #[inline(always)]
     fn slope<I: Isa, const K: usize>(&self, [x, t]: [T; 2]) -> T {
         if K == 0 {
             x.exp::<I>() - t
-        } else {
+        } else if FULL {
             self.full.slope::<I, T>(t) - x
+        } else {
+            -x
         }
     }
 

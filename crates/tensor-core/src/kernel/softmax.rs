@@ -17,12 +17,35 @@ pub fn groups<T: Copy>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; WIDTH])) {
         f(i * WIDTH, group);
     }
     if !rest.is_empty() {
-        let mut group = [pad; WIDTH];
-        for (g, &v) in group.iter_mut().zip(rest) {
-            *g = v;
-        }
-        f(whole.len() * WIDTH, &group);
+        f(whole.len() * WIDTH, &padded(rest, pad));
     }
+}
+
+/// The last elements of a row as a full vector, the rest of it `pad`.
+#[inline(always)]
+fn padded<T: Copy>(x: &[T], pad: T) -> [T; WIDTH] {
+    let mut group = [pad; WIDTH];
+    group.iter_mut().zip(x).for_each(|(g, &v)| *g = v);
+    group
+}
+
+/// The lanes of a vector folded in a tree.
+#[inline(always)]
+fn tree<T: Copy>(lanes: &mut [T; WIDTH], f: impl Fn(T, T) -> T) -> T {
+    let mut n = WIDTH;
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            lanes[i] = f(lanes[i], lanes[i + n]);
+        }
+    }
+    lanes[0]
+}
+
+/// The larger of two numbers; `b` where one is NaN.
+#[inline(always)]
+fn larger<T: Float>(a: T, b: T) -> T {
+    if a > b { a } else { b }
 }
 
 /// The largest element of a row without NaN; `-inf` for an empty row.
@@ -31,21 +54,121 @@ pub fn max<T: Float>(x: &[T]) -> T {
     let mut lanes = [T::LOWEST; WIDTH];
     groups(x, T::LOWEST, |_, group| {
         for (m, &v) in lanes.iter_mut().zip(group) {
-            *m = if *m > v { *m } else { v };
+            *m = larger(*m, v);
         }
     });
-    let mut n = WIDTH;
-    while n > 1 {
-        n /= 2;
-        for i in 0..n {
-            lanes[i] = if lanes[i] > lanes[i + n] {
-                lanes[i]
-            } else {
-                lanes[i + n]
-            };
+    tree(&mut lanes, larger)
+}
+
+/// Where `value` first stands in a row.
+#[inline(always)]
+pub fn position<T: Float>(x: &[T], value: T) -> Option<usize> {
+    // A search that may end at each element does not become vectors; one that may end at each block does.
+    for (i, block) in x.chunks(BLOCK).enumerate() {
+        if block.iter().fold(false, |found, &v| found | (v == value)) {
+            return Some(i * BLOCK + block.iter().position(|&v| v == value)?);
         }
     }
-    lanes[0]
+    None
+}
+
+/// Elements staged at a time: four vectors, which are added up before they are widened to `f64`. Of terms of one sign
+/// that costs at most two roundings of `T`.
+const BLOCK: usize = 4 * WIDTH;
+/// Exponentials held at a time where they have no place of their own.
+const HELD: usize = 256;
+
+/// Sums of terms of `T` in `f64`.
+#[derive(Clone, Copy)]
+struct Lanes([f64; WIDTH]);
+
+impl Lanes {
+    #[inline(always)]
+    fn add<T: Float>(&mut self, terms: &[T; BLOCK]) {
+        let mut fours = [T::ZERO; WIDTH];
+        for i in 0..WIDTH {
+            fours[i] =
+                (terms[i] + terms[i + WIDTH]) + (terms[i + 2 * WIDTH] + terms[i + 3 * WIDTH]);
+        }
+        self.add_vector(&fours);
+    }
+
+    #[inline(always)]
+    fn add_vector<T: Float>(&mut self, terms: &[T; WIDTH]) {
+        self.0
+            .iter_mut()
+            .zip(terms)
+            .for_each(|(s, v)| *s += v.f64());
+    }
+
+    #[inline(always)]
+    fn total(mut self) -> f64 {
+        sum_lanes(&mut self.0)
+    }
+}
+
+/// The terms of `N` sums at one place of `K` rows. A small closure serves; what is larger implements this with an
+/// `#[inline(always)]` method, since a closure that is not inlined is compiled for no instruction set in particular.
+pub trait Terms<T, const K: usize, const N: usize> {
+    /// The terms of the place with elements `x`; `#[inline(always)]`.
+    fn at(&self, x: [T; K]) -> [T; N];
+}
+
+impl<T, F: Fn([T; K]) -> [T; N], const K: usize, const N: usize> Terms<T, K, N> for F {
+    #[inline(always)]
+    fn at(&self, x: [T; K]) -> [T; N] {
+        self(x)
+    }
+}
+
+/// [`sums_of`] what a closure gives.
+#[inline(always)]
+pub fn sums<T: Float, const K: usize, const N: usize>(
+    rows: [&[T]; K],
+    f: impl Fn([T; K]) -> [T; N],
+) -> [f64; N] {
+    sums_of(rows, f)
+}
+
+/// `N` sums over `K` rows of one length. Each sum is carried in `f64`.
+#[inline(always)]
+pub fn sums_of<T: Float, const K: usize, const N: usize>(
+    rows: [&[T]; K],
+    f: impl Terms<T, K, N>,
+) -> [f64; N] {
+    let len = rows.first().map_or(0, |row| row.len());
+    let rows = rows.map(|row| &row[..len]);
+    let mut lanes = [Lanes([0.0; WIDTH]); N];
+    let whole = len / BLOCK * BLOCK;
+    for at in (0..whole).step_by(BLOCK) {
+        let places: [&[T]; K] = rows.map(|row| &row[at..at + BLOCK]);
+        let mut terms = [[T::ZERO; BLOCK]; N];
+        for i in 0..BLOCK {
+            let here = f.at(places.map(|row| row[i]));
+            for (terms, term) in terms.iter_mut().zip(here) {
+                terms[i] = term;
+            }
+        }
+        for (lanes, terms) in lanes.iter_mut().zip(&terms) {
+            lanes.add(terms);
+        }
+    }
+    for at in (whole..len).step_by(WIDTH) {
+        let n = WIDTH.min(len - at);
+        // Filled up with elements that are there, so that `f` sees no strange ones; their terms do not count.
+        let places: [[T; WIDTH]; K] = rows.map(|row| padded(&row[at..at + n], row[at]));
+        let mut terms = [[T::ZERO; WIDTH]; N];
+        for i in 0..WIDTH {
+            let here = f.at(places.each_ref().map(|row| row[i]));
+            for (terms, term) in terms.iter_mut().zip(here) {
+                terms[i] = if i < n { term } else { T::ZERO };
+            }
+        }
+        for (lanes, terms) in lanes.iter_mut().zip(&terms) {
+            lanes.add_vector(terms);
+        }
+    }
+    lanes.map(Lanes::total)
 }
 
 /// What a row's exponentials add up to, in parts that lose nothing: `Σ e^x = e^max · (1 + rest)`.
@@ -61,44 +184,59 @@ impl<T: Float> LogSum<T> {
     /// Of a row. The largest element's own 1 is never added, so that a confident row keeps its small sum.
     #[inline(always)]
     pub fn of<I: Isa>(x: &[T]) -> Self {
+        if x.len() <= WIDTH {
+            return Self::of_short::<I>(x).0;
+        }
         let max = max(x);
         if !max.finite() {
             return Self::infinite(x, max);
         }
-        let mut sums = [0.0f64; WIDTH];
-        let mut ties = [T::ZERO; WIDTH];
-        groups(x, T::LOWEST, |_, group| {
-            for i in 0..WIDTH {
-                let e = (group[i] - max).exp::<I>();
-                let top = group[i] == max;
-                sums[i] += if top { T::ZERO } else { e }.f64();
-                ties[i] = ties[i] + if top { T::ONE } else { T::ZERO };
+        let mut parts = Parts::new();
+        let mut exps = [T::ZERO; HELD];
+        for x in x.chunks(HELD) {
+            let exps = &mut exps[..x.len()];
+            for (e, &v) in exps.iter_mut().zip(x) {
+                *e = (v - max).exp_nonpositive::<I>();
             }
-        });
-        Self::finish(max, sums, ties)
+            parts.add_all(exps);
+        }
+        parts.sum(max)
     }
 
     /// As [`LogSum::of`], with `e^(x - max)` left in `out`, where the largest element is finite.
     #[inline(always)]
     pub fn of_into<I: Isa>(x: &[T], out: &mut [T]) -> Self {
+        if x.len() <= WIDTH {
+            let (sum, exps) = Self::of_short::<I>(x);
+            out.iter_mut().zip(exps).for_each(|(o, e)| *o = e);
+            return sum;
+        }
         let max = max(x);
         if !max.finite() {
             return Self::infinite(x, max);
         }
         for (o, &v) in out.iter_mut().zip(x) {
-            *o = (v - max).exp::<I>();
+            *o = (v - max).exp_nonpositive::<I>();
         }
-        let mut sums = [0.0f64; WIDTH];
-        let mut ties = [T::ZERO; WIDTH];
-        // What rounds to 1 counts as the largest does: exactly 1.
-        groups(out, T::ZERO, |_, group| {
-            for ((&e, sum), tie) in group.iter().zip(&mut sums).zip(&mut ties) {
-                let top = e == T::ONE;
-                *sum += if top { T::ZERO } else { e }.f64();
-                *tie = *tie + if top { T::ONE } else { T::ZERO };
-            }
-        });
-        Self::finish(max, sums, ties)
+        let mut parts = Parts::new();
+        parts.add_all(out);
+        parts.sum(max)
+    }
+
+    /// Of a row that fits one vector, and its exponentials: all of it stays in registers.
+    #[inline(always)]
+    fn of_short<I: Isa>(x: &[T]) -> (Self, [T; WIDTH]) {
+        let row = padded(x, T::LOWEST);
+        let max = tree(&mut row.clone(), larger);
+        if !max.finite() {
+            return (Self::infinite(x, max), row);
+        }
+        let mut exps = row;
+        exps.iter_mut()
+            .for_each(|v| *v = (*v - max).exp_nonpositive::<I>());
+        let mut parts = Parts::new();
+        parts.add_vector(&exps);
+        (parts.sum(max), exps)
     }
 
     /// Of a row that is all `-inf`, or has some `+inf`; a NaN elsewhere in it makes the sum NaN.
@@ -110,15 +248,6 @@ impl<T: Float> LogSum<T> {
         }
     }
 
-    #[inline(always)]
-    fn finish(max: T, mut sums: [f64; WIDTH], ties: [T; WIDTH]) -> Self {
-        let ties: T = ties.iter().fold(T::ZERO, |a, &b| a + b);
-        LogSum {
-            max,
-            rest: sum_lanes(&mut sums) + (ties.f64() - 1.0),
-        }
-    }
-
     /// `ln Σ e^x`
     #[inline(always)]
     pub fn value(self) -> f64 {
@@ -127,27 +256,79 @@ impl<T: Float> LogSum<T> {
     }
 }
 
+/// The sum of exponentials, and how many of them are 1 and left out of it: what rounds to 1 counts as the largest does.
+struct Parts<T> {
+    lanes: Lanes,
+    ones: [T; WIDTH],
+}
+
+impl<T: Float> Parts<T> {
+    #[inline(always)]
+    fn new() -> Self {
+        Parts {
+            lanes: Lanes([0.0; WIDTH]),
+            ones: [T::ZERO; WIDTH],
+        }
+    }
+
+    #[inline(always)]
+    fn add_all(&mut self, exps: &[T]) {
+        let (whole, rest) = exps.as_chunks::<BLOCK>();
+        for block in whole {
+            let mut fours = [T::ZERO; WIDTH];
+            for i in 0..WIDTH {
+                let (a, b) = (block[i], block[i + WIDTH]);
+                let (c, d) = (block[i + 2 * WIDTH], block[i + 3 * WIDTH]);
+                fours[i] = (less(a) + less(b)) + (less(c) + less(d));
+                self.ones[i] = self.ones[i] + ((one(a) + one(b)) + (one(c) + one(d)));
+            }
+            self.lanes.add_vector(&fours);
+        }
+        groups(rest, T::ZERO, |_, group| self.add_vector(group));
+    }
+
+    #[inline(always)]
+    fn add_vector(&mut self, exps: &[T; WIDTH]) {
+        for i in 0..WIDTH {
+            self.lanes.0[i] += less(exps[i]).f64();
+            self.ones[i] = self.ones[i] + one(exps[i]);
+        }
+    }
+
+    #[inline(always)]
+    fn sum(mut self, max: T) -> LogSum<T> {
+        let ones = tree(&mut self.ones, |a, b| a + b);
+        LogSum {
+            max,
+            rest: self.lanes.total() + (ones.f64() - 1.0),
+        }
+    }
+}
+
+/// 1 for 1, and nothing else.
+#[inline(always)]
+fn one<T: Float>(e: T) -> T {
+    if e == T::ONE { T::ONE } else { T::ZERO }
+}
+
+/// Nothing for 1.
+#[inline(always)]
+fn less<T: Float>(e: T) -> T {
+    if e == T::ONE { T::ZERO } else { e }
+}
+
 /// Lane sums added up in a tree.
 #[inline(always)]
 pub fn sum_lanes(lanes: &mut [f64; WIDTH]) -> f64 {
-    let mut n = WIDTH;
-    while n > 1 {
-        n /= 2;
-        for i in 0..n {
-            lanes[i] += lanes[i + n];
-        }
-    }
-    lanes[0]
+    tree(lanes, |a, b| a + b)
 }
 
 /// `Σ x` in `f64`, in lanes that vectors can carry.
 #[inline(always)]
 pub fn sum<T: Float>(x: &[T]) -> f64 {
-    let mut sums = [0.0f64; WIDTH];
-    groups(x, T::ZERO, |_, group| {
-        sums.iter_mut().zip(group).for_each(|(s, v)| *s += v.f64());
-    });
-    sum_lanes(&mut sums)
+    let mut lanes = Lanes([0.0; WIDTH]);
+    groups(x, T::ZERO, |_, group| lanes.add_vector(group));
+    lanes.total()
 }
 
 /// `Σ x y` in `f64`, in lanes that vectors can carry.
@@ -181,7 +362,8 @@ pub fn softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
 /// `out = ln softmax(x)`; NaN where the largest element is infinite, as in PyTorch.
 #[inline(always)]
 pub fn log_softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
-    let sum = LogSum::of::<I>(x);
+    // The exponentials need a place; it is the result's, which comes after them.
+    let sum = LogSum::of_into::<I>(x, out);
     let shift = if sum.max.finite() {
         T::of(sum.rest.ln_1p())
     } else {

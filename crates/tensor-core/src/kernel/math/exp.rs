@@ -22,22 +22,37 @@ fn reduce<I: Isa, T: Real>(x: T) -> (T, T) {
     (r + tail, shifted)
 }
 
-/// `y 2^n`: the first product is exact, the second rounds once even to a denormal.
+/// `(1 + p) 2^n`: the sum rounds, and the last product once more where it is a denormal.
 #[inline(always)]
-fn scale<T: Real>(y: T, shifted: T) -> T {
+fn scale<I: Isa, T: Real>(p: T, shifted: T) -> T {
     let (a, b) = T::powers_of_two(shifted);
-    y * a * b
+    p.mul_add_::<I>(a, a) * b
+}
+
+/// As [`reduce`], less the recovery: beside 1, the rounding of `r` is small.
+#[inline(always)]
+fn reduce_beside_one<I: Isa, T: Real>(x: T) -> (T, T) {
+    let shifted = x.mul_add_::<I>(T::LOG2_E, T::MAGIC);
+    let n = shifted - T::MAGIC;
+    let r = n.mul_add_::<I>(-T::LN_2_LO, n.mul_add_::<I>(-T::LN_2_HI, x));
+    let p = (r * r).mul_add_::<I>(horner::<I, T>(r, T::EXP), r);
+    (p, shifted)
 }
 
 #[inline(always)]
 pub(super) fn exp<I: Isa, T: Real>(x: T) -> T {
-    let x = clamp(x, T::EXP_RANGE);
-    // As `reduce`, less the recovery: beside 1, the rounding of `r` is small.
-    let shifted = x.mul_add_::<I>(T::LOG2_E, T::MAGIC);
-    let n = shifted - T::MAGIC;
-    let r = n.mul_add_::<I>(-T::LN_2_LO, n.mul_add_::<I>(-T::LN_2_HI, x));
-    let tail = (r * r).mul_add_::<I>(horner::<I, T>(r, T::EXP), r);
-    scale(T::of(1.0) + tail, shifted)
+    let (p, shifted) = reduce_beside_one::<I, T>(clamp(x, T::EXP_RANGE));
+    scale::<I, T>(p, shifted)
+}
+
+#[inline(always)]
+pub(super) fn exp_nonpositive<I: Isa, T: Real>(x: T) -> T {
+    let least = T::EXP_RANGE.0;
+    let x = if x < least { least } else { x };
+    let (p, shifted) = reduce_beside_one::<I, T>(x);
+    // One power suffices where it is lifted out of reach of the denormals; the last product brings the result back.
+    let lifted = T::lifted_power_of_two(shifted);
+    p.mul_add_::<I>(lifted, lifted) * T::of(1.0 / 18_446_744_073_709_551_616.0)
 }
 
 #[inline(always)]
@@ -46,7 +61,7 @@ pub(super) fn exp2<I: Isa, T: Real>(x: T) -> T {
     let shifted = x + T::MAGIC;
     let r = x - (shifted - T::MAGIC);
     let curve = r * r * horner::<I, T>(r, T::EXP2);
-    scale(T::of(1.0) + r.mul_add_::<I>(T::LN_2, curve), shifted)
+    scale::<I, T>(r.mul_add_::<I>(T::LN_2, curve), shifted)
 }
 
 #[inline(always)]
@@ -75,7 +90,7 @@ pub(super) fn tanh<I: Isa, T: Real>(x: T) -> T {
 #[inline(always)]
 pub(super) fn sigmoid<I: Isa, T: Real>(x: T) -> T {
     // From e^-|x|, which cannot overflow: 1/(1+z) on the right, z/(1+z) on the left.
-    let z = exp::<I, T>(-x.abs_());
+    let z = exp_nonpositive::<I, T>(-x.abs_());
     let numerator = if x < T::of(0.0) { z } else { T::of(1.0) };
     numerator / (T::of(1.0) + z)
 }

@@ -21,6 +21,8 @@ pub trait Math: Copy {
 
     /// `e^x`. At most 1.05 and 0.91 ulp.
     fn exp<I: Isa>(self) -> Self;
+    /// `e^x` for an `x` that is not above 0, in fewer steps. At most 1.05 and 0.91 ulp.
+    fn exp_nonpositive<I: Isa>(self) -> Self;
     /// `e^x - 1`. At most 1.64 and 1.43 ulp.
     fn expm1<I: Isa>(self) -> Self;
     /// `ln x`. At most 0.98 and 0.79 ulp.
@@ -117,6 +119,7 @@ impl Math for f32 {
 
     rows! {
         exp(x) => exp::exp::<I, f32>(x);
+        exp_nonpositive(x) => exp::exp_nonpositive::<I, f32>(x);
         expm1(x) => exp::expm1::<I, f32>(x);
         ln(x) => log::ln::<I, f32>(x);
         log1p(x) => log::log1p::<I, f32>(x);
@@ -167,6 +170,7 @@ impl Math for f64 {
 
     rows! {
         exp(x) => exp::exp::<I, f64>(x);
+        exp_nonpositive(x) => exp::exp_nonpositive::<I, f64>(x);
         expm1(x) => exp::expm1::<I, f64>(x);
         ln(x) => log::ln::<I, f64>(x);
         log1p(x) => log::log1p::<I, f64>(x);

@@ -75,6 +75,8 @@ pub(super) trait Real:
     fn copysign_(self, sign: Self) -> Self;
     /// `2^n`, where `shifted` is `n + MAGIC` and the power is a normal number.
     fn power_of_two(shifted: Self) -> Self;
+    /// `2^(n + 64)` in the same way, for an `n` that may be too small for a normal number.
+    fn lifted_power_of_two(shifted: Self) -> Self;
     /// Two normal numbers whose product is `2^n`, for a power that may leave the format's range.
     fn powers_of_two(shifted: Self) -> (Self, Self);
     /// `(e, m, 2^(2-e))` with `self = 2^e m` and `m` in `[√½, √2)`, for a positive normal number.
@@ -167,6 +169,10 @@ impl Real for f32 {
     fn power_of_two(shifted: f32) -> f32 {
         // The low byte of the shifted number is `n`; all above it leaves on the left.
         f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
+    }
+    #[inline(always)]
+    fn lifted_power_of_two(shifted: f32) -> f32 {
+        f32::from_bits(shifted.to_bits().wrapping_add(127 + 64) << 23)
     }
     #[inline(always)]
     fn powers_of_two(shifted: f32) -> (f32, f32) {
@@ -280,6 +286,10 @@ impl Real for f64 {
     #[inline(always)]
     fn power_of_two(shifted: f64) -> f64 {
         f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52)
+    }
+    #[inline(always)]
+    fn lifted_power_of_two(shifted: f64) -> f64 {
+        f64::from_bits(shifted.to_bits().wrapping_add(1023 + 64) << 52)
     }
     #[inline(always)]
     fn powers_of_two(shifted: f64) -> (f64, f64) {

@@ -144,6 +144,26 @@ fn exponentials_leave_the_range_where_they_should() {
 }
 
 #[test]
+fn the_shorter_exponential_has_the_same_bits() {
+    fn check<I: Isa>() {
+        for pattern in (1u32 << 31..u32::MAX).step_by(STEPS.0 as usize) {
+            let x = f32::from_bits(pattern);
+            assert!(same(
+                Math::exp_nonpositive::<I>(x).into(),
+                Math::exp::<I>(x).into()
+            ));
+        }
+        for x in (0..76_000).map(|i| f64::from(i) * -0.01) {
+            assert!(same(Math::exp_nonpositive::<I>(x), Math::exp::<I>(x)));
+        }
+        assert!(Math::exp_nonpositive::<I>(NAN).is_nan());
+        assert_eq!(Math::exp_nonpositive::<I>(-INF), 0.0);
+    }
+    check::<Portable>();
+    check::<Fused>();
+}
+
+#[test]
 fn tails_are_accurate_and_finite() {
     fn check<I: Isa>() {
         // Far left, both are e^x, denormal or not; far right, they are 1 and x.
