@@ -289,9 +289,11 @@ impl<T: Float> Parts<T> {
 
     #[inline(always)]
     fn add_vector(&mut self, exps: &[T; WIDTH]) {
-        for i in 0..WIDTH {
-            self.lanes.0[i] += less(exps[i]).f64();
-            self.ones[i] = self.ones[i] + one(exps[i]);
+        for (n, &e) in self.ones.iter_mut().zip(exps) {
+            *n = *n + one(e);
+        }
+        for (sum, &e) in self.lanes.0.iter_mut().zip(exps) {
+            *sum += less(e).f64();
         }
     }
 
