@@ -47,6 +47,12 @@ pub trait Op<T: Float>: 'static {
     /// # Errors
     /// Whatever the rule's own operations return.
     fn backward(&self, dy: &Var<T>, needs: Needs) -> Result<Grads<T>>;
+
+    /// The result by the formula in plain operations, of an operation that has kernels beside it.
+    #[doc(hidden)]
+    fn definition(&self) -> Option<Result<Var<T>>> {
+        None
+    }
 }
 
 /// Which operands' gradients are wanted.

@@ -41,6 +41,9 @@ pub(crate) trait Shelf<T: Float> {
         retain: bool,
     ) -> Option<Result<Grads<T>>>;
 
+    /// [`Op::definition`] of the rule at `index`; `None` if it was freed.
+    fn definition(&self, index: usize) -> Option<Result<Var<T>>>;
+
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -104,6 +107,12 @@ impl<T: Float, O: Op<T>> Shelf<T> for Run<O> {
             running.rule = None;
         }
         Some(grads)
+    }
+
+    fn definition(&self, index: usize) -> Option<Result<Var<T>>> {
+        // Plain operations on constants put no rules here.
+        let chunks = self.chunks.borrow();
+        chunks[index / CHUNK][index % CHUNK].as_ref()?.definition()
     }
 
     fn as_any(&self) -> &dyn Any {

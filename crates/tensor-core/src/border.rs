@@ -57,7 +57,8 @@ impl<T: Element> Tensor<T> {
     /// # Ok::<(), tensor_core::Error>(())
     /// ```
     /// # Errors
-    /// [`Error::Option`] if the widths are no pairs, more than the dimensions take, or wider than the border can be.
+    /// [`Error::Option`] if the widths are no pairs, more than the dimensions take, or wider than the border can be;
+    /// [`Error::Size`] if the result does not fit into memory.
     pub fn pad_with(&self, pad: impl IntoShape, border: Border) -> Result<Tensor<T>> {
         let mut out = self.clone();
         for (dim, index) in self.border_places(pad, border)? {
@@ -97,14 +98,18 @@ impl<T: Element> Tensor<T> {
                      nothing",
                 ));
             }
-            let end = n.saturating_add(after);
-            if end < -before {
+            let (start, end) = (before.saturating_neg(), n.saturating_add(after));
+            if end < start {
                 return Err(fail("it must leave no size below 0"));
             }
-            let kept = (-before).max(0)..end.min(n);
-            let place = |at| border.place(at, n, kept.clone());
-            let index: Vec<i64> = (-before..end).map(place).collect();
-            places.push((d as isize, index.into()));
+            let kept = start.max(0)..end.min(n);
+            // Built as tensors are, so that a border too wide for the memory is an error.
+            let index = Tensor::build("pad_with", [end.abs_diff(start)], |out| {
+                for (at, place) in (start..end).zip(out) {
+                    *place = border.place(at, n, kept.clone());
+                }
+            })?;
+            places.push((d as isize, index));
         }
         Ok(places)
     }

@@ -24,7 +24,8 @@ impl<T: Element> Tensor<T> {
         for (&shift, &dim) in shifts.iter().zip(&dims) {
             let (_, size) = self.real_dim("roll", dim as isize)?;
             if size > 0 {
-                let cut = (-shift).rem_euclid(size as i64) as usize;
+                // Wider, since the lowest number has no opposite of its own type.
+                let cut = (-i128::from(shift)).rem_euclid(size as i128) as usize;
                 let (dim, end) = (dim as isize, size - cut);
                 let (head, tail) = (
                     out.narrow(dim, 0, cut)?,
@@ -40,7 +41,8 @@ impl<T: Element> Tensor<T> {
     /// made.
     ///
     /// # Errors
-    /// [`Error::Option`] if there are fewer repeats than dimensions, [`Error::NegativeSize`] for a negative one.
+    /// [`Error::Option`] if there are fewer repeats than dimensions, [`Error::NegativeSize`] for a negative one,
+    /// [`Error::Size`] for more elements than there can be.
     pub fn repeat(&self, repeats: impl IntoShape) -> Result<Tensor<T>> {
         let (split, wide, joined) = self.repeat_shapes(repeats)?;
         self.reshape(&split)?.broadcast_to(&wide)?.reshape(&joined)
@@ -66,7 +68,8 @@ impl<T: Element> Tensor<T> {
             let size = i.checked_sub(extra).map_or(1, |i| self.shape()[i]);
             split.extend([1, size]);
             wide.extend([times, size]);
-            joined.push(times * size);
+            let too_large = || Error::size("repeat", &[times, size]);
+            joined.push(times.checked_mul(size).ok_or_else(too_large)?);
         }
         Ok((split, wide, joined))
     }
@@ -134,14 +137,15 @@ impl<T: Element> Tensor<T> {
         let mut inner = self.clone();
         for (i, pair) in pad.chunks(2).enumerate() {
             let d = self.ndim() - 1 - i;
-            let (size, cut) = (shape[d], pair[0].min(0) + pair[1].min(0));
-            shape[d] = size
-                .checked_add(pair[0])
-                .and_then(|n| n.checked_add(pair[1]))
-                .ok_or_else(fail)?;
-            if size + cut < 0 {
+            let size = shape[d];
+            let cut = pair[0].min(0).saturating_add(pair[1].min(0));
+            if size.saturating_add(cut) < 0 {
                 return Err(fail());
             }
+            // Each width is at least `-size` from here on.
+            shape[d] = (pair[0].checked_add(pair[1]))
+                .and_then(|n| n.checked_add(size))
+                .ok_or_else(fail)?;
             inner = inner.narrow(d as isize, -pair[0].min(0) as isize, (size + cut) as usize)?;
         }
         let mut out = Tensor::full(&shape[..], value)?;
@@ -186,7 +190,8 @@ impl<T: Element> Tensor<T> {
     /// [`Error::Option`] if the sizes do not add up to the dimension, [`Error::Dim`] for one that is not there.
     pub fn split_sizes(&self, sizes: &[usize], dim: isize) -> Result<Vec<Tensor<T>>> {
         let (_, n) = self.real_dim("split_sizes", dim)?;
-        if sizes.iter().sum::<usize>() != n {
+        let sum = (sizes.iter()).try_fold(0usize, |sum, &size| sum.checked_add(size));
+        if sum != Some(n) {
             return Err(Error::Option {
                 op: "split_sizes",
                 name: "sizes",
@@ -250,7 +255,10 @@ impl<T: Element> Tensor<T> {
         let mut layout = self.layout().clone();
         let stride = layout.strides[d];
         layout.shape[d] = (n - size) / step + 1;
-        layout.strides[d] = stride * step as isize;
+        // One window takes no step, and the product might not be a number.
+        if layout.shape[d] > 1 {
+            layout.strides[d] = stride * step as isize;
+        }
         layout.shape.push(size);
         layout.strides.push(stride);
         Ok(self.view_as_layout(layout))

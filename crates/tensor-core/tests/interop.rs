@@ -134,6 +134,8 @@ mod npy {
         let (x, y) = (halves(&[2, 2]), Tensor::from([true]));
         npz::save(&path.0, &[("x", (&x).into()), ("y", (&y).into())]).unwrap();
         let read = npz::load(&path.0).unwrap();
+        let bytes = std::fs::read(&path.0).unwrap();
+        assert_eq!(npz::read(std::io::Cursor::new(bytes)).unwrap(), read);
         assert_eq!(
             read,
             [("x".to_string(), x.into()), ("y".to_string(), y.into())]

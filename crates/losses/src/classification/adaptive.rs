@@ -69,7 +69,7 @@ impl<T: Float> AdaptiveLogSoftmaxWithLoss<T> {
         let (n_frequent, n_classes) = self.check(x, head, tails)?;
         check_rows(NAME, t.shape(), &x.shape()[..x.ndim() - 1], x.shape())?;
         // No class is ignored: a target outside is an error whatever it is.
-        check_range(NAME, "clusters", t, n_classes, i64::MIN)?;
+        check_range(NAME, "clusters", t, n_classes, None)?;
         let depth = x.shape()[x.ndim() - 1];
         let rows = x.reshape([t.numel(), depth])?;
         let classes = t.to_vec();

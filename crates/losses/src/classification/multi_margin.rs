@@ -77,7 +77,7 @@ impl<T: Float> MultiMarginLoss<T> {
         check::option(op, "margin", margin, margin.is_finite(), expected)?;
         let dim = class_dim(op, x.shape())?.0;
         // No class is ignored: a target outside is an error whatever it is.
-        let classes = Classes::new(op, t, x.shape(), i64::MIN, &self.weight)?;
+        let classes = Classes::new(op, t, x.shape(), None, &self.weight)?;
         let n_rows = classes.n_rows() as f64;
         let loss = MultiMargin {
             dim: dim as isize,

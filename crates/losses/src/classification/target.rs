@@ -22,7 +22,7 @@ pub(crate) fn check_classes(
     what: &'static str,
     target: &Tensor<i64>,
     input: &[usize],
-    ignore_index: i64,
+    ignore_index: impl Into<Option<i64>>,
 ) -> Result<()> {
     let (dim, classes) = class_dim(op, input)?;
     let mut rows: Dims = input.into();
@@ -51,15 +51,16 @@ pub(crate) fn check_rows(
     })
 }
 
-/// Each class in `0..classes` or `ignore_index`.
+/// Each class in `0..classes`, or `ignore_index` if there is one.
 pub(crate) fn check_range(
     op: &'static str,
     what: &'static str,
     target: &Tensor<i64>,
     classes: usize,
-    ignore_index: i64,
+    ignore_index: impl Into<Option<i64>>,
 ) -> Result<()> {
-    match target.find(|c| c != ignore_index && (c < 0 || c as u64 >= classes as u64)) {
+    let ignored = ignore_index.into();
+    match target.find(|c| Some(c) != ignored && (c < 0 || c as u64 >= classes as u64)) {
         Some((at, class)) => Err(Error::Class {
             op,
             what,
@@ -102,17 +103,19 @@ pub(crate) struct Classes<T: Float> {
 }
 
 impl<T: Float> Classes<T> {
-    /// Of targets for an input of shape `input`.
+    /// Of targets for an input of shape `input`, all of which count if there is no `ignore_index`.
     pub fn new(
         op: &'static str,
         target: &Tensor<i64>,
         input: &[usize],
-        ignore_index: i64,
+        ignore_index: impl Into<Option<i64>>,
         weight: &Option<Tensor<T>>,
     ) -> Result<Self> {
+        let ignored = ignore_index.into();
         check_weight(op, weight, class_dim(op, input)?.1)?;
-        check_classes(op, "logits", target, input, ignore_index)?;
-        Ok(Self::checked(target, ignore_index, weight))
+        check_classes(op, "logits", target, input, ignored)?;
+        // No checked target is negative.
+        Ok(Self::checked(target, ignored.unwrap_or(-1), weight))
     }
 
     /// Of targets and weights that were checked before.

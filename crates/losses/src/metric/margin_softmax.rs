@@ -57,8 +57,8 @@ impl MarginSoftmaxLoss {
     /// # Errors
     /// See [`MarginSoftmaxLoss`].
     pub fn forward<T: Float>(&self, cosines: &Var<T>, target: &Tensor<i64>) -> Result<Var<T>> {
-        // No class is left out: no index stands for that.
-        check_classes(NAME, "cosines", target, cosines.shape(), i64::MIN)?;
+        // No class is left out.
+        check_classes(NAME, "cosines", target, cosines.shape(), None)?;
         let holds = self.scale > 0.0 && self.scale.is_finite();
         check::option(NAME, "scale", self.scale, holds, "it must be above 0")?;
         for (name, value) in [("margin", self.margin), ("additive", self.additive)] {

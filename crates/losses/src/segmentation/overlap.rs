@@ -361,10 +361,11 @@ impl<T: Float> Fused<T> for Overlap {
             Some(labels) => {
                 let labels = labels.reshape([outer as i64, 1, len as i64])?;
                 // An ignored pixel is in neither mask.
-                let counts = labels.ne(self.ignore_index)?.broadcast_to(x.shape())?;
-                x = x.keep_where(&counts);
+                let counts = labels.ne(self.ignore_index)?;
+                x = x.keep_where(&counts.broadcast_to(x.shape())?);
                 let class = Tensor::arange(0, classes as i64, 1)?.reshape([-1, 1])?;
-                Var::from(labels.eq(&class)?.cast::<T>())
+                // Nor is it where the index that is ignored is that of a class.
+                Var::from(labels.eq(&class)?.logical_and(&counts)?.cast::<T>())
             }
         };
         let hit = x.mul(&t)?;

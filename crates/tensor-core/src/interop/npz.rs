@@ -2,19 +2,41 @@
 
 use super::{Stored, file_error, npy};
 use crate::error::Result;
-use std::io::{BufReader, BufWriter};
+use std::io::{BufReader, BufWriter, Read, Seek};
 use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+/// Reads all arrays of an archive at hand, in its order; compressed ones too.
+///
+/// ```no_run
+/// use tensor_core::interop::npz;
+/// let file = std::fs::read("data.npz").unwrap();
+/// let arrays = npz::read(std::io::Cursor::new(file))?;
+/// # Ok::<(), tensor_core::Error>(())
+/// ```
+/// # Errors
+/// [`Error::File`](crate::Error::File) if it cannot be read, or holds what is no array.
+pub fn read(from: impl Read + Seek) -> Result<Vec<(String, Stored)>> {
+    read_for("read", Path::new("the data"), from)
+}
+
 /// Reads all arrays of a file, in its order; compressed ones too.
 ///
 /// # Errors
-/// [`Error::File`](crate::Error::File) if it cannot be read, or holds what is no array.
+/// As [`read`].
 pub fn load(path: impl AsRef<Path>) -> Result<Vec<(String, Stored)>> {
-    let (op, path) = ("load", path.as_ref());
-    let file = std::fs::File::open(path).map_err(|e| file_error(op, path, e))?;
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| file_error(op, path, e))?;
+    let path = path.as_ref();
+    let file = std::fs::File::open(path).map_err(|e| file_error("load", path, e))?;
+    read_for("load", path, BufReader::new(file))
+}
+
+fn read_for(
+    op: &'static str,
+    path: &Path,
+    from: impl Read + Seek,
+) -> Result<Vec<(String, Stored)>> {
+    let mut archive = ZipArchive::new(from).map_err(|e| file_error(op, path, e))?;
     let mut arrays = Vec::new();
     for i in 0..archive.len() {
         let mut member = archive.by_index(i).map_err(|e| file_error(op, path, e))?;

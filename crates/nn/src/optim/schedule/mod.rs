@@ -106,7 +106,8 @@ impl Scheduler {
     /// [`Error::Option`] if the new learning rate is negative or not finite, or if the optimizer has another number of
     /// groups than the one that the schedule began with.
     pub fn step(&mut self, optimizer: &mut dyn Tunable) -> Result<()> {
-        self.t += 1;
+        // A count from a file may be any.
+        self.t = self.t.saturating_add(1);
         self.apply(optimizer)
     }
 

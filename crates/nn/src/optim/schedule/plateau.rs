@@ -106,7 +106,8 @@ impl ReduceLrOnPlateau {
             self.best = metric;
             self.bad_epochs = 0;
         } else {
-            self.bad_epochs += 1;
+            // A count from a file may be any.
+            self.bad_epochs = self.bad_epochs.saturating_add(1);
         }
         if self.cooling > 0 {
             self.cooling -= 1;
