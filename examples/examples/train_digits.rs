@@ -15,7 +15,7 @@ use nn::prelude::*;
 use nn::trainer::Stop;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -24,7 +24,8 @@ use std::time::Instant;
 /// The network is a perceptron with one hidden layer, or a small convolutional one. Each epoch goes over the training part once, in batches drawn
 /// anew. At the end the program prints which digits were taken for which, draws the learning curves and the
 /// misclassified digits, writes the parameters and the history to files, and reads the parameters back to show that
-/// nothing was lost. Ctrl-C ends the training after the batch in hand; all the rest is done as usual.
+/// nothing was lost. Ctrl-C ends the training after the batch in hand; all the rest is done as usual, and with --resume
+/// another run goes on from there, to the same parameters, bit for bit, as if it had never been interrupted.
 ///
 /// With the same options and seed a machine prints the same digest of the parameters, on any number of threads.
 #[derive(Parser)]
@@ -39,6 +40,7 @@ Examples:
   train_digits --schedule one-cycle --epochs 15
                                                a learning rate that rises and falls
   train_digits --patience 5                    stop when it gets no better
+  train_digits --model conv --resume           go on where Ctrl-C stopped it
   train_digits --data my.csv                   pictures of your own
   train_digits --images train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz --epochs 5
                                                MNIST, from where you keep it"
@@ -56,7 +58,7 @@ struct Options {
     /// What becomes of the learning rate
     #[arg(long, value_enum, default_value_t = ScheduleName::Constant)]
     schedule: ScheduleName,
-    /// Passes over the training part [default: 40, or 15 for conv]
+    /// Passes over the training part [default: 40, or 12 for conv]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Pictures for each step
@@ -68,6 +70,12 @@ struct Options {
     /// Stop once so many epochs brought nothing, judged by a part of the training part, and keep the best parameters
     #[arg(long)]
     patience: Option<usize>,
+    /// Go on from the checkpoint in the folder of --out, if there is one; the other options must be the same
+    #[arg(long)]
+    resume: bool,
+    /// Train the convolutional network without the copies of the pictures that are moved by a pixel
+    #[arg(long)]
+    no_copies: bool,
     /// Width of the hidden layer
     #[arg(long, default_value_t = 128)]
     hidden: usize,
@@ -131,23 +139,42 @@ fn run(options: &Options) -> Outcome {
     let began = Instant::now();
     let data = load_data(options)?;
     let (train, test) = data.split(0.2, &mut rng)?;
+    // What decides when to stop has been used for training, so the test part must not.
+    let (train, watched) = match options.patience {
+        Some(_) => {
+            let (train, watched) = train.split(0.15, &mut rng)?;
+            (train, Some(watched))
+        }
+        None => (train, None),
+    };
     // Means and deviations come from the training part: the test part stays unseen.
     let scale = Standardize::fit(&train.x)?;
-    let pictures = test.x;
-    let train = Dataset::new(scale.apply(&train.x)?, train.y)?;
-    let test = Dataset::new(scale.apply(&pictures)?, test.y)?;
+    let pictures = test.x.clone();
+    let scaled = |part: Dataset| Dataset::new(scale.apply(&part.x)?, part.y);
+    let count = train.len();
+    let train = match options.model {
+        ModelName::Conv if !options.no_copies => scaled(with_copies(&train)?)?,
+        _ => scaled(train)?,
+    };
+    let test = scaled(test)?;
+    let watched = watched.map(scaled).transpose()?.unwrap_or(test.clone());
     let classes = data.num_classes();
     let pixels = data.num_features();
     let build = |rng: &mut ChaCha8Rng| options.model.build(pixels, options.hidden, classes, rng);
     let mut model = build(&mut rng)?;
     println!("{}", Summary::new(&model, [1, pixels])?);
     println!(
-        "{} pictures to train with, {} to test with",
-        train.len(),
+        "{count} pictures to train with{}, {} to test with",
+        match train.len() / count.max(1) {
+            1 => String::new(),
+            n => format!(", each in {n} places"),
+        },
         test.len()
     );
 
-    let history = fit(options, &mut model, &train, &test, &mut rng)?;
+    let checkpoint = out.join("checkpoint.safetensors");
+    let parts = (&train, &watched);
+    let history = fit(options, &mut model, parts, &checkpoint, &mut rng)?;
     let seconds = began.elapsed().as_secs_f64();
 
     let logits = predict(&model, &test.x)?;
@@ -226,12 +253,12 @@ fn load_data(options: &Options) -> Outcome<Dataset> {
 fn fit(
     options: &Options,
     model: &mut Sequential<f32>,
-    train: &Dataset,
-    test: &Dataset,
+    parts: (&Dataset, &Dataset),
+    checkpoint: &Path,
     rng: &mut ChaCha8Rng,
 ) -> Outcome<History> {
     let full = if options.model == ModelName::Conv {
-        15
+        12
     } else {
         40
     };
@@ -239,29 +266,43 @@ fn fit(
     let (mut progress, mut interrupt) = (Progress::new(epochs, "accuracy"), Interrupt::watch());
     let mut trainer = Trainer::new(epochs)
         .batch_size(options.batch_size)
+        .checkpoint(checkpoint)
+        .resume(options.resume)
         .callback(&mut progress)
         .callback(&mut interrupt);
-    // What decides when to stop has been used for training, so the test part must not.
-    let parts = match options.patience {
-        Some(patience) => {
-            trainer = trainer.patience(patience);
-            train.split(0.15, rng)?
-        }
-        None => (train.clone(), test.clone()),
-    };
+    if let Some(patience) = options.patience {
+        trainer = trainer.patience(patience);
+    }
     let mut optimizer = options.optimizer.build(options.lr);
     let batches = parts.0.len().div_ceil(options.batch_size.max(1));
     let (every, schedule) = options.schedule.build(epochs, batches, optimizer.lr());
     trainer = trainer.schedule(every, schedule);
     let loss = |logits: &Var<f32>, y: &Tensor<i64>| options.loss.of(logits, y);
-    let trained = trainer.fit(model, &mut *optimizer, loss, (&parts.0, &parts.1), rng)?;
+    let trained = trainer.fit(model, &mut *optimizer, loss, parts, rng)?;
     drop(progress);
     match (trained.stop, trained.best) {
-        (Stop::Callback, _) => println!("stopped by Ctrl-C; what it has learned is saved below"),
+        (Stop::Callback, _) => println!(
+            "stopped by Ctrl-C after {} whole epochs; --resume goes on from {}",
+            trained.history.epochs().len(),
+            checkpoint.display()
+        ),
         (_, Some(best)) => println!("the parameters of epoch {best}, the best one, are kept"),
         _ => {}
     }
     Ok(trained.history)
+}
+
+/// Each picture, and four copies of it, moved by a pixel to each side: where it stands says nothing of what it is.
+fn with_copies(data: &Dataset) -> Result<Dataset> {
+    let side = data.num_features().isqrt();
+    let pictures = data.x.reshape([-1, side as isize, side as isize])?;
+    let mut copies = vec![pictures.clone()];
+    for widths in [[1, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1], [0, 0, -1, 1]] {
+        copies.push(pictures.pad(widths, 0.0)?);
+    }
+    let x = Tensor::cat(&copies.iter().collect::<Vec<_>>(), 0)?.flatten(1, 2)?;
+    let y = data.y.repeat([copies.len()])?;
+    Dataset::new(x, y)
 }
 
 /// The pictures that were classified wrong.

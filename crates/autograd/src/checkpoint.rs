@@ -5,8 +5,10 @@ use crate::op::{Grads, Needs, Op, Saved};
 use crate::tape::Tape;
 use crate::var::Var;
 use crate::watch::Watch;
+use std::cell::RefCell;
 use std::panic::Location;
-use tensor_core::{Error, Float, Result, TapeProblem};
+use std::rc::Rc;
+use tensor_core::{Dims, Error, Float, Result, TapeProblem, Tensor};
 
 /// Runs `f` on `inputs` and keeps nothing of the way to its result: the backward pass runs `f` again. PyTorch's
 /// `torch.utils.checkpoint`.
@@ -112,6 +114,50 @@ pub fn checkpoint_with<T: Float, R: Clone + 'static>(
             .collect(),
         watch: tape.watch(),
     })
+}
+
+/// As [`checkpoint`] for a function with several results, of any shapes. They are kept as one vector, of which the results
+/// are parts, so that the backward pass runs the function once for all of them.
+///
+/// ```
+/// use autograd::{Tape, Tensor, checkpoint_many};
+/// let x = Tape::new().leaf(Tensor::from([0.5f64, 2.0]));
+/// let parts = checkpoint_many(|v| Ok(vec![v[0].exp(), v[0].sum(..)?]), &[&x])?;
+/// let grads = parts[0].sum(..)?.add(parts[1].mul(3.0)?)?.backward()?;
+/// assert_eq!(grads.get(&x)?, &(x.value().exp() + 3.0));
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// As [`checkpoint`].
+#[track_caller]
+pub fn checkpoint_many<T: Float>(
+    f: impl Fn(&[Var<T>]) -> Result<Vec<Var<T>>> + 'static,
+    inputs: &[&Var<T>],
+) -> Result<Vec<Var<T>>> {
+    let shapes: Rc<RefCell<Vec<Dims>>> = Rc::default();
+    let seen = shapes.clone();
+    let joined = checkpoint(
+        move |v| {
+            let parts = f(v)?;
+            *seen.borrow_mut() = parts.iter().map(|y| y.shape().into()).collect();
+            let flat: Vec<Var<T>> = (parts.iter())
+                .map(|y| y.reshape([y.numel()]))
+                .collect::<Result<_>>()?;
+            match flat.len() {
+                0 => Ok(Var::from(Tensor::zeros(0)?)),
+                _ => Var::cat(&flat.iter().collect::<Vec<_>>(), 0),
+            }
+        },
+        inputs,
+    )?;
+    let shapes = std::mem::take(&mut *shapes.borrow_mut());
+    let mut start = 0;
+    let part = |shape: &Dims| {
+        let n: usize = shape.iter().product();
+        start += n;
+        joined.narrow(0, (start - n) as isize, n)?.reshape(shape)
+    };
+    shapes.iter().map(part).collect()
 }
 
 /// Says of operands on different tapes what it means here.

@@ -40,7 +40,7 @@ mod watch;
 pub use grad::{GradOptions, grad};
 
 pub use check::{GradCheck, gradcheck, gradgradcheck};
-pub use checkpoint::{checkpoint, checkpoint_with};
+pub use checkpoint::{checkpoint, checkpoint_many, checkpoint_with};
 pub use functional::{hessian, hvp, jacobian, jvp, vjp};
 pub use fused::{Fused, fused};
 pub use gradients::{Gradients, Leaf};

@@ -9,6 +9,20 @@ use tensor_core::{Float, Result, Scalar, Tensor};
 ///
 /// A clone is cheap. A `Var` made from a tensor by `Var::from` is a constant: operations on constants record nothing
 /// and keep nothing alive, so inference is the same code without a tape.
+///
+/// What has no gradient is no method of it. The largest element's place is that of a tensor:
+///
+/// ```
+/// use autograd::{Tape, Tensor};
+/// let x = Tape::new().leaf(Tensor::from([1.0, 3.0, 2.0]));
+/// assert_eq!(x.value().argmax(0)?.item()?, 1);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// ```compile_fail,E0599
+/// # use autograd::{Tape, Tensor};
+/// # let x = Tape::new().leaf(Tensor::from([1.0, 3.0, 2.0]));
+/// let place = x.argmax(0);
+/// ```
 #[derive(Clone)]
 pub struct Var<T: Float> {
     value: Tensor<T>,

@@ -36,10 +36,53 @@ pub(crate) struct Watcher {
     first: RefCell<Option<Box<Anomaly>>>,
     /// While a backward rule runs: the call of its operation. What the rule records comes from there.
     rule: Cell<Option<&'static Location<'static>>>,
+    /// Calls from source files whose names begin like this are reported as made there; see [`Var::on_behalf`].
+    behalf: Cell<Option<(&'static str, &'static Location<'static>)>>,
 }
 
 /// Ends the run of a rule, also by a panic.
 pub(crate) struct InRule<'a>(&'a Watcher, Option<&'static Location<'static>>);
+
+/// Ends what is done on behalf of a call, also by a panic.
+struct Behalf<'a>(
+    &'a Watcher,
+    Option<(&'static str, &'static Location<'static>)>,
+);
+
+impl Drop for Behalf<'_> {
+    fn drop(&mut self) {
+        self.0.behalf.set(self.1);
+    }
+}
+
+impl<T: Float> Var<T> {
+    /// Runs `f` on behalf of a call of a user: where this value lies on a watched tape, operations that are called from
+    /// source files whose names begin with `sources`, those of a library, are reported as called at `user`. A library
+    /// whose functions call each other through trait objects or closures, which lose the place of a call, passes it on by
+    /// this. A `user` in one of these files is none: then the call around this one counts.
+    ///
+    /// ```
+    /// use autograd::{Tape, Tensor};
+    /// use std::panic::Location;
+    /// let tape = Tape::with_anomaly();
+    /// let x = tape.leaf(Tensor::from([-1.0]));
+    /// let user = Location::caller();
+    /// x.on_behalf("crates/layers/src", user, || x.sqrt());
+    /// assert_eq!(tape.anomaly().map(|a| a.line), Some(user.line()));
+    /// ```
+    pub fn on_behalf<R>(
+        &self,
+        sources: &'static str,
+        user: &'static Location<'static>,
+        f: impl FnOnce() -> R,
+    ) -> R {
+        let tape = self.tape();
+        let known = !user.file().starts_with(sources);
+        let watcher = tape.and_then(|tape| tape.watcher()).filter(|_| known);
+        let _behalf = watcher.map(|w| Behalf(w, w.behalf.replace(Some((sources, user)))));
+        f()
+    }
+}
 
 impl Drop for InRule<'_> {
     fn drop(&mut self) {
@@ -54,6 +97,7 @@ impl Watcher {
             traces: RefCell::default(),
             first: RefCell::default(),
             rule: Cell::new(None),
+            behalf: Cell::new(None),
         }
     }
 
@@ -109,6 +153,10 @@ impl Watcher {
             .map(|(i, x)| (format!("operand {i}"), Extent::of(x.value())))
             .collect();
         let in_rule = self.rule.get();
+        let call = match self.behalf.get() {
+            Some((sources, user)) if call.file().starts_with(sources) => user,
+            _ => call,
+        };
         let trace = Trace {
             op,
             call: in_rule.unwrap_or(call),

@@ -1,8 +1,8 @@
 //! Computing again in place of keeping: the same bits, parameters and dropout included, to any order; and less memory.
 
 use autograd::{
-    Error, GradOptions, Param, Result, Tape, TapeProblem, Tensor, Var, checkpoint, checkpoint_with,
-    grad, gradcheck, gradgradcheck,
+    Error, GradOptions, Param, Result, Tape, TapeProblem, Tensor, Var, checkpoint, checkpoint_many,
+    checkpoint_with, grad, gradcheck, gradgradcheck,
 };
 use rand::SeedableRng;
 use rand::rngs::{ChaCha8Rng, Xoshiro256PlusPlus};
@@ -217,4 +217,50 @@ fn less_is_kept() {
     // Of the six results in a block four are kept for backward: `sin` keeps what `tanh` does, and `exp` and `tanh` not
     // what they began with. Beside them there is the last result.
     assert_eq!((peak(false), peak(true)), (4 * 10 + 1, 10 + 1));
+}
+
+#[test]
+fn several_results() -> Result<()> {
+    let f = |v: &[Var<f64>]| {
+        let y = v[0].matmul(&v[1])?.tanh();
+        Ok(vec![y.clone(), y.sum(0)?, v[0].square().sum(..)?])
+    };
+    let total = |parts: &[Var<f64>]| {
+        let [a, b, c] = parts else {
+            panic!("three results")
+        };
+        a.square().sum(..)?.add(b.exp().sum(..)?)?.add(c.mul(0.5)?)
+    };
+    let (a, b) = (
+        Tensor::from([[0.5, -1.0], [2.0, 0.25]]),
+        Tensor::from([[1.0], [-0.5]]),
+    );
+    let run = |kept: bool| -> Result<_> {
+        let tape = Tape::new();
+        let (a, b) = (tape.leaf(a.clone()), tape.leaf(b.clone()));
+        let parts = match kept {
+            true => f(&[a.clone(), b.clone()])?,
+            false => checkpoint_many(f, &[&a, &b])?,
+        };
+        let values: Vec<Tensor<f64>> = parts.iter().map(|y| y.value().clone()).collect();
+        let loss = total(&parts)?;
+        let grads = grad(&[&loss], &[&a, &b], GradOptions::new().create_graph(true))?;
+        let again = grads[0].square().sum(..)?.add(grads[1].sum(..)?)?;
+        let second = grad(&[&again], &[&a, &b], GradOptions::new())?;
+        let all = grads.into_iter().chain(second).map(Var::into_value);
+        Ok(values.into_iter().chain(all).collect::<Vec<_>>())
+    };
+    for (plain, again) in run(true)?.iter().zip(&run(false)?) {
+        assert!(plain.allclose(again, 1e-14, 1e-14)?, "{plain} {again}");
+    }
+    // No result, an empty one, and data alone.
+    let x = Tape::new().leaf(Tensor::from([1.0]));
+    assert!(checkpoint_many(|_: &[Var<f64>]| Ok(vec![]), &[&x])?.is_empty());
+    let empty = checkpoint_many(|v| Ok(vec![v[0].narrow(0, 0, 0)?, v[0].clone()]), &[&x])?;
+    assert_eq!((empty[0].shape(), empty[1].item()?), (&[0][..], 1.0));
+    assert_eq!(
+        checkpoint_many(f, &[&Var::from(a), &Var::from(b)])?.len(),
+        3
+    );
+    Ok(())
 }

@@ -51,68 +51,18 @@ use crate::module::Module;
 use crate::optim::schedule::{Schedule, Scheduler};
 use crate::optim::{Optimizer, clip_grad_norm};
 use crate::state::State;
-use losses::autograd::{Gradients, Tape};
-use losses::tensor_core::Anomaly;
-use losses::{Error, Result, Tensor, Var};
+use keep::{Kept, Place, check_order, fingerprint};
+use losses::autograd::Tape;
+use losses::{Result, Tensor, Var};
 use rand::Rng;
+use std::path::{Path, PathBuf};
+use step::{diverged, first, gradients, stops};
 
-/// Whether training goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// It does.
-    Go,
-    /// It ends here.
-    Stop,
-}
+mod callback;
+mod keep;
+mod step;
 
-/// One step of training.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Batch {
-    /// The pass over the training part, from 1.
-    pub epoch: usize,
-    /// Which batch of the pass, from 1.
-    pub batch: usize,
-    /// How many batches the pass has.
-    pub batches: usize,
-    /// The loss before the step.
-    pub loss: f64,
-}
-
-/// What is called while training runs: a progress bar, a learning rate of one's own, a condition to stop.
-///
-/// ```
-/// use nn::prelude::*;
-/// use nn::trainer::{Callback, Flow};
-///
-/// /// Halves the learning rate every ten epochs.
-/// struct Halving;
-///
-/// impl Callback for Halving {
-///     fn epoch(&mut self, epoch: &Epoch, optimizer: &mut dyn Optimizer<f32>) -> Result<Flow> {
-///         if epoch.epoch.is_multiple_of(10) {
-///             optimizer.set_lr(optimizer.lr() / 2.0);
-///         }
-///         Ok(Flow::Go)
-///     }
-/// }
-/// ```
-pub trait Callback {
-    /// After each step.
-    ///
-    /// # Errors
-    /// Its own, which end the training.
-    fn batch(&mut self, _batch: &Batch, _optimizer: &mut dyn Optimizer<f32>) -> Result<Flow> {
-        Ok(Flow::Go)
-    }
-
-    /// After each pass over the training part, once it is measured.
-    ///
-    /// # Errors
-    /// Its own, which end the training.
-    fn epoch(&mut self, _epoch: &Epoch, _optimizer: &mut dyn Optimizer<f32>) -> Result<Flow> {
-        Ok(Flow::Go)
-    }
-}
+pub use callback::{Batch, Callback, Flow};
 
 /// Why training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +106,8 @@ pub struct Trainer<'a, Y: Target = i64> {
     schedule: Option<(Box<dyn Schedule>, Every)>,
     clip_grad_norm: Option<f64>,
     anomaly: bool,
+    checkpoint: Option<PathBuf>,
+    resume: bool,
     callbacks: Vec<&'a mut dyn Callback>,
 }
 
@@ -194,6 +146,8 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             schedule: None,
             clip_grad_norm: None,
             anomaly: false,
+            checkpoint: None,
+            resume: false,
             callbacks: Vec::new(),
         }
     }
@@ -245,6 +199,24 @@ impl<'a, Y: Target> Trainer<'a, Y> {
         Trainer { anomaly, ..self }
     }
 
+    /// Writes the whole run to a file after each epoch, and after the batch at which a callback stops it: the model,
+    /// which [`load`](crate::load) reads, and with it the optimizer, the schedule, the history and the best epoch.
+    /// Default: nowhere.
+    #[must_use]
+    pub fn checkpoint(self, path: impl Into<PathBuf>) -> Self {
+        let checkpoint = Some(path.into());
+        Trainer { checkpoint, ..self }
+    }
+
+    /// Goes on from the file of [`checkpoint`](Trainer::checkpoint), if it is there, in the middle of an epoch too. With
+    /// the same model, options, data and generator as at first, the run ends with the same bits as one that was never
+    /// interrupted; the generator, begun anew from its seed, draws what the finished epochs drew once more. Default: it
+    /// begins from the start.
+    #[must_use]
+    pub fn resume(self, resume: bool) -> Self {
+        Trainer { resume, ..self }
+    }
+
     /// Something to call after each batch and epoch; several are called in their order.
     #[must_use]
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
@@ -260,7 +232,8 @@ impl<'a, Y: Target> Trainer<'a, Y> {
     /// # Errors
     /// [`Error::Diverged`] as soon as the loss is infinite or NaN, before the step that would spread it, with the
     /// operation where it began;
-    /// [`Error::Option`] for a batch size of 0; whatever model, loss, optimizer and callbacks return.
+    /// [`Error::Option`] for a batch size of 0; [`Error::File`] for a checkpoint that cannot be written, or that another
+    /// run wrote; whatever model, loss, optimizer and callbacks return.
     pub fn fit(
         mut self,
         model: &mut dyn Module<f32>,
@@ -275,19 +248,37 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             Some((schedule, every)) => Some((Scheduler::new(schedule, &mut *optimizer)?, every)),
             None => None,
         };
-        let mut go_on = |every, optimizer: &mut dyn Optimizer<f32>| match &mut follow {
+        let go_on = |follow: &mut Option<(Scheduler, Every)>,
+                     every,
+                     optimizer: &mut dyn Optimizer<f32>| match follow {
             Some((scheduler, e)) if *e == every => scheduler.step(optimizer),
             _ => Ok(()),
         };
+        let mut place = Place::default();
+        let file = self.checkpoint.clone();
+        if let Some(path) = file.as_ref().filter(|path| self.resume && path.exists()) {
+            let scheduler = follow.as_mut().map(|(scheduler, _)| scheduler);
+            (place, best) = keep::read(path, &mut *model, optimizer, scheduler, &mut history)?;
+            self.draw_again(path, place, train, rng)?;
+        }
         let mut stop = Stop::Done;
-        'training: for epoch in 1..=self.epochs {
-            let lr = optimizer.lr();
-            let batches = match self.drop_rest {
-                true => train.full_batches(self.batch_size, rng)?,
-                false => train.batches(self.batch_size, rng)?,
-            };
+        let mut left = place.epochs + 1..self.epochs + 1;
+        if self.gives_up(best.as_ref(), place.epochs) {
+            (stop, left) = (Stop::Patience, 0..0);
+        }
+        'training: for epoch in left {
+            let batches = self.draw(train, rng)?;
             let count = batches.len();
-            for (batch, rows) in (1..).zip(batches) {
+            let drawn = fingerprint(batches.as_slice());
+            let done = std::mem::take(&mut place.batches);
+            if let (1.., Some(path)) = (done, &file) {
+                check_order(path, place.drawn, drawn)?;
+            }
+            if done == 0 {
+                place.lr = optimizer.lr();
+            }
+            place.drawn = drawn;
+            for (batch, rows) in (1..).zip(batches).skip(done) {
                 // The tape is gone when the step is made, so that parameters are written in place.
                 let found = gradients(self.tape(), &*model, &loss, &rows);
                 let (value, mut grads) = match found {
@@ -313,7 +304,7 @@ impl<'a, Y: Target> Trainer<'a, Y> {
                     clip_grad_norm(&*model, &mut grads, max_norm, 2.0)?;
                 }
                 optimizer.step(model, &grads)?;
-                go_on(Every::Batch, optimizer)?;
+                go_on(&mut follow, Every::Batch, optimizer)?;
                 let done = Batch {
                     epoch,
                     batch,
@@ -323,6 +314,8 @@ impl<'a, Y: Target> Trainer<'a, Y> {
                 let calls = self.callbacks.iter_mut();
                 if stops(calls.map(|c| c.batch(&done, optimizer)))? {
                     stop = Stop::Callback;
+                    place.batches = batch;
+                    self.keep(place, &*model, optimizer, &follow, (&history, &best))?;
                     break 'training;
                 }
             }
@@ -338,28 +331,27 @@ impl<'a, Y: Target> Trainer<'a, Y> {
                 train_metric,
                 test_loss,
                 test_metric,
-                lr,
+                lr: place.lr,
             };
             history.push(measured);
-            go_on(Every::Epoch, optimizer)?;
-            let calls = self.callbacks.iter_mut();
-            if stops(calls.map(|c| c.epoch(&measured, optimizer)))? {
-                stop = Stop::Callback;
-                break;
+            go_on(&mut follow, Every::Epoch, optimizer)?;
+            let better = best.as_ref().is_none_or(|best| test_loss < best.loss);
+            if self.patience.is_some() && better {
+                // Views: a parameter is copied when the next step writes it.
+                let (loss, state) = (test_loss, model.state());
+                best = Some(Best { epoch, loss, state });
             }
-            if let Some(patience) = self.patience {
-                if best.as_ref().is_none_or(|best| test_loss < best.loss) {
-                    // Views: a parameter is copied when the next step writes it.
-                    let (loss, state) = (test_loss, model.state());
-                    best = Some(Best { epoch, loss, state });
-                }
-                if best
-                    .as_ref()
-                    .is_some_and(|best| epoch - best.epoch >= patience)
-                {
-                    stop = Stop::Patience;
-                    break;
-                }
+            place.epochs = epoch;
+            let calls = self.callbacks.iter_mut();
+            let stopped = stops(calls.map(|c| c.epoch(&measured, optimizer)))?;
+            self.keep(place, &*model, optimizer, &follow, (&history, &best))?;
+            if stopped || self.gives_up(best.as_ref(), epoch) {
+                stop = if stopped {
+                    Stop::Callback
+                } else {
+                    Stop::Patience
+                };
+                break;
             }
         }
         let chosen = best.as_ref().map(|best| best.epoch);
@@ -371,6 +363,66 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             stop,
             best: chosen,
         })
+    }
+
+    /// The batches of one epoch.
+    fn draw(
+        &self,
+        train: &Dataset<Y>,
+        rng: &mut (impl Rng + ?Sized),
+    ) -> Result<std::vec::IntoIter<Dataset<Y>>> {
+        match self.drop_rest {
+            true => train.full_batches(self.batch_size, rng),
+            false => train.batches(self.batch_size, rng),
+        }
+    }
+
+    /// Draws what the finished epochs of a run drew, so that the next one draws what it would have drawn.
+    fn draw_again(
+        &self,
+        path: &Path,
+        place: Place,
+        train: &Dataset<Y>,
+        rng: &mut (impl Rng + ?Sized),
+    ) -> Result<()> {
+        let mut last = None;
+        for _ in 0..place.epochs {
+            last = Some(fingerprint(self.draw(train, rng)?.as_slice()));
+        }
+        match last {
+            // In the midst of an epoch it is that one whose order was kept.
+            Some(drawn) if place.batches == 0 => check_order(path, place.drawn, drawn),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the last of so many finished epochs lies too far behind the best one.
+    fn gives_up(&self, best: Option<&Best>, epochs: usize) -> bool {
+        self.patience
+            .zip(best)
+            .is_some_and(|(patience, best)| epochs - best.epoch >= patience)
+    }
+
+    /// Writes the run, if it is to be written.
+    fn keep(
+        &self,
+        place: Place,
+        model: &dyn Module<f32>,
+        optimizer: &dyn Optimizer<f32>,
+        follow: &Option<(Scheduler, Every)>,
+        (history, best): (&History, &Option<Best>),
+    ) -> Result<()> {
+        let Some(path) = &self.checkpoint else {
+            return Ok(());
+        };
+        let best = best.as_ref();
+        let kept = Kept {
+            place,
+            history,
+            best,
+        };
+        let scheduler = follow.as_ref().map(|(scheduler, _)| scheduler);
+        keep::write(path, model, optimizer, scheduler, &kept)
     }
 
     fn tape(&self) -> Tape<f32> {
@@ -422,46 +474,6 @@ pub fn predict(model: &dyn Module<f32>, x: &Tensor<f32>) -> Result<Tensor<f32>> 
         .map(forward)
         .collect::<Result<_>>()?;
     Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0)
-}
-
-/// Whether one of the calls says stop; all are made, up to the first error.
-fn stops(calls: impl Iterator<Item = Result<Flow>>) -> Result<bool> {
-    let mut stop = false;
-    for flow in calls {
-        stop |= flow? == Flow::Stop;
-    }
-    Ok(stop)
-}
-
-/// The loss of some rows, and its gradients.
-fn gradients<Y: Target>(
-    tape: Tape<f32>,
-    model: &dyn Module<f32>,
-    loss: &impl Fn(&Var<f32>, &Tensor<Y>) -> Result<Var<f32>>,
-    rows: &Dataset<Y>,
-) -> Result<(f64, Gradients<f32>)> {
-    let x = tape.input(rows.x.clone());
-    let loss = loss(&model.forward(&x)?, &rows.y)?;
-    Ok((f64::from(loss.item()?), loss.backward()?))
-}
-
-/// What a tape that looks for it has found; another error stays one.
-fn first(error: Error) -> Result<Box<Anomaly>> {
-    match error {
-        Error::Anomaly(first) => Ok(first),
-        other => Err(other),
-    }
-}
-
-fn diverged(what: String, epoch: usize, batch: usize, first: Option<Box<Anomaly>>) -> Error {
-    Error::Diverged {
-        op: "fit",
-        what,
-        epoch,
-        batch,
-        mend: "lower the learning rate, clip the gradients, or look for extreme values in the data",
-        first,
-    }
 }
 
 #[cfg(test)]

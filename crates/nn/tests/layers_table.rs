@@ -8,10 +8,15 @@ use rand::rngs::ChaCha8Rng;
 use std::collections::BTreeSet;
 
 /// A layer under the name that it is exported by, and the shape of its input.
-struct Row(&'static str, Box<dyn Module<f64>>, Vec<usize>);
+struct Row(&'static str, Sequential<f64>, Vec<usize>);
 
-fn row(name: &'static str, layer: impl Module<f64> + 'static, shape: &[usize]) -> Row {
-    Row(name, Box::new(layer), shape.into())
+#[track_caller]
+fn row(
+    name: &'static str,
+    layer: impl Module<f64> + Send + Sync + 'static,
+    shape: &[usize],
+) -> Row {
+    Row(name, Sequential::new().push(layer), shape.into())
 }
 
 /// A layer of two inputs, given as one value cut in two.
@@ -289,7 +294,7 @@ fn gradients_of_every_layer() {
             layer.describe()
         );
         inputs += first.compared + second.compared;
-        parameters += check_parameters(name, &mut *layer, &x);
+        parameters += check_parameters(name, &mut layer, &x);
     }
     // An embedding has no input that a gradient could have.
     let mut table = Embedding::<f64>::from_weight(input(&[4, 3]))
@@ -301,6 +306,46 @@ fn gradients_of_every_layer() {
     assert!(
         inputs > 10_000 && parameters > 700,
         "{inputs}, {parameters}"
+    );
+}
+
+/// An anomaly in a layer names the line of this file that made the layer a part of the model, not one of the library.
+#[test]
+fn an_anomaly_names_a_line_of_the_program() {
+    let mut seen = BTreeSet::new();
+    for Row(name, mut layer, shape) in table() {
+        layer.visit_mut(&mut |_, p| p.value_mut().as_mut_slice().fill(1e200));
+        let tape = Tape::with_anomaly();
+        let x = tape.leaf(input(&shape).mul(1e200).unwrap());
+        // Many layers stay finite whatever comes: then there is nothing to see.
+        let _ = layer.forward(&x);
+        if let Some(found) = tape.anomaly() {
+            assert!(found.file.ends_with("layers_table.rs"), "{name}: {found}");
+            seen.insert(name);
+        }
+    }
+    for name in [
+        "Linear",
+        "Bilinear",
+        "Conv2d",
+        "BatchNorm",
+        "Gru",
+        "Lstm",
+        "MultiheadAttention",
+        "PReLU",
+    ] {
+        assert!(seen.contains(name), "{name} is not among {seen:?}");
+    }
+    // A layer that is called by itself, from a model's own forward, names that call.
+    let mut linear = Linear::new(2, 2, &mut ChaCha8Rng::seed_from_u64(0)).unwrap();
+    linear.weight.value_mut().as_mut_slice().fill(1e200);
+    let tape = Tape::with_anomaly();
+    let x = tape.leaf(Tensor::full([1, 2], 1e200).unwrap());
+    let line = line!() + 1;
+    let _ = linear.forward(&x);
+    assert_eq!(
+        tape.anomaly().map(|a| (a.file, a.line)),
+        Some((file!(), line))
     );
 }
 

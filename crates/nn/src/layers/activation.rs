@@ -74,6 +74,7 @@ pub enum Activation {
 crate::parts!(Activation {});
 
 impl<T: Float> Module<T> for Activation {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         Ok(match *self {
             Activation::ReLU => x.relu(),
@@ -140,6 +141,7 @@ impl<T: Float> PReLU<T> {
 }
 
 impl<T: Float> Module<T> for PReLU<T> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         x.prelu(&self.weight.on(x))
     }

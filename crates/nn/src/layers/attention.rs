@@ -1,10 +1,11 @@
-use super::checks::{input_shape, option};
+use super::checks::{input_shape, on_behalf, option};
 use super::{Dropout, Linear};
 use crate::init;
 use crate::module::Module;
 use losses::autograd::{Float, Param};
 use losses::{Error, Result, Tensor, Var};
 use rand::{Rng, RngExt};
+use std::panic::Location;
 
 /// Each place of a sequence reads from the places of another, in several heads.
 ///
@@ -149,7 +150,19 @@ impl<T: Float> MultiheadAttention<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] for inputs or masks that do not fit each other or the layer.
+    #[track_caller]
     pub fn attend(
+        &self,
+        query: &Var<T>,
+        key: &Var<T>,
+        value: &Var<T>,
+        mask: &AttentionMask,
+    ) -> Result<(Var<T>, Var<T>)> {
+        let attend = || self.attend_to(query, key, value, mask);
+        on_behalf(query, Location::caller(), attend)
+    }
+
+    fn attend_to(
         &self,
         query: &Var<T>,
         key: &Var<T>,
@@ -275,6 +288,7 @@ impl<T: Float> MultiheadAttention<T> {
 
 impl<T: Float> Module<T> for MultiheadAttention<T> {
     /// Self-attention.
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         Ok(self.attend(x, x, x, &AttentionMask::new())?.0)
     }

@@ -58,6 +58,7 @@ impl<T: Float> Bilinear<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] if a last dimension is not the layer's, or the others are not the same.
+    #[track_caller]
     pub fn forward(&self, x1: &Var<T>, x2: &Var<T>) -> Result<Var<T>> {
         // Parameters meet the tape of whichever input lies on one.
         let beside = if x1.tape().is_some() { x1 } else { x2 };

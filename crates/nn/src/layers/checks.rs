@@ -1,6 +1,19 @@
-//! Checks that several layers make, each with its wording once.
+//! What several layers share: checks, each with its wording once, and whose call it is.
 
-use losses::{Error, Result};
+use losses::autograd::Float;
+use losses::{Error, Result, Var};
+use std::panic::Location;
+
+/// Runs a part of a layer for the line of the program that uses the layer, so that an anomaly names that line.
+pub(crate) fn on_behalf<T: Float, R>(
+    x: &Var<T>,
+    line: &'static Location<'static>,
+    f: impl FnOnce() -> R,
+) -> R {
+    // This file's name without what stands behind the folder of the sources.
+    let sources = file!().trim_end_matches("checks.rs");
+    x.on_behalf(sources, line, f)
+}
 
 /// Whether the last dimension of an input has the size that a layer takes.
 pub(crate) fn last_size(op: &'static str, shape: &[usize], size: Option<usize>) -> Result<()> {

@@ -64,6 +64,7 @@ impl Dropout {
 crate::parts!(Dropout { draws, mode });
 
 impl<T: Float> Module<T> for Dropout {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         if self.p == 0.0 || !self.mode.trains(x) {
             return Ok(x.clone());

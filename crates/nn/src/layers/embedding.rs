@@ -82,6 +82,7 @@ impl<T: Float> Embedding<T> {
     ///
     /// # Errors
     /// [`Error::Index`] for a row that is not there.
+    #[track_caller]
     pub fn lookup<'t>(
         &self,
         index: &Tensor<i64>,
@@ -94,6 +95,7 @@ impl<T: Float> Embedding<T> {
         self.rows(index, &beside)
     }
 
+    #[track_caller]
     fn rows(&self, index: &Tensor<i64>, beside: &Var<T>) -> Result<Var<T>> {
         let (rows, dim) = self.sizes()?;
         if let Some((_, bad)) = index.find(|i| check(i, rows).is_err()) {
@@ -114,6 +116,7 @@ impl<T: Float> Embedding<T> {
 
 impl<T: Float> Module<T> for Embedding<T> {
     /// The rows that `x` names, as whole numbers.
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         if let Some((at, value)) = x.value().find(|v| v.f64().fract() != 0.0 || !v.finite()) {
             return Err(Error::Value {

@@ -62,6 +62,7 @@ impl<T: Float> Linear<T> {
 crate::parts!(Linear<T> { weight, bias });
 
 impl<T: Float> Module<T> for Linear<T> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         let weight = self.weight.on(x);
         last_size("linear", x.shape(), weight.shape().last().copied())?;

@@ -1,10 +1,12 @@
 //! Modules one after the other.
 
+use super::checks::on_behalf;
 use super::{Activation, Linear};
 use crate::module::{Module, Part, PartMut, Parts, Traced, join};
 use losses::autograd::Float;
 use losses::{Error, Result, Var};
 use rand::Rng;
+use std::panic::Location;
 
 /// Modules one after the other; parameters are named by their place, such as `0.weight`.
 ///
@@ -24,7 +26,14 @@ use rand::Rng;
 ///
 /// Its like in PyTorch is [`torch.nn.Sequential`](https://pytorch.org/docs/stable/generated/torch.nn.Sequential.html).
 pub struct Sequential<T: Float> {
-    modules: Vec<(String, Box<dyn Module<T> + Send + Sync>)>,
+    modules: Vec<Pushed<T>>,
+}
+
+/// A module, and the line of the program that put it there.
+struct Pushed<T: Float> {
+    name: String,
+    module: Box<dyn Module<T> + Send + Sync>,
+    line: &'static Location<'static>,
 }
 
 impl<T: Float> Sequential<T> {
@@ -37,6 +46,7 @@ impl<T: Float> Sequential<T> {
 
     /// With one more module at the end, named by its place.
     #[must_use]
+    #[track_caller]
     pub fn push(self, module: impl Module<T> + Send + Sync + 'static) -> Self {
         let name = self.modules.len().to_string();
         self.push_named(&name, module)
@@ -53,12 +63,17 @@ impl<T: Float> Sequential<T> {
     /// # Ok::<(), nn::Error>(())
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn push_named(
         mut self,
         name: &str,
         module: impl Module<T> + Send + Sync + 'static,
     ) -> Self {
-        self.modules.push((name.to_string(), Box::new(module)));
+        self.modules.push(Pushed {
+            name: name.to_string(),
+            module: Box::new(module),
+            line: Location::caller(),
+        });
         self
     }
 
@@ -85,6 +100,7 @@ impl<T: Float> Sequential<T> {
     /// ```
     /// # Errors
     /// [`Error::Option`] for fewer than two widths, or one that is 0.
+    #[track_caller]
     pub fn mlp(
         widths: &[usize],
         activation: Activation,
@@ -117,23 +133,30 @@ impl<T: Float> Default for Sequential<T> {
 
 impl<T: Float> Parts<T> for Sequential<T> {
     fn walk(&self, name: &str, f: &mut dyn FnMut(&str, Part<'_, T>)) {
-        for (part, module) in &self.modules {
+        for Pushed {
+            name: part, module, ..
+        } in &self.modules
+        {
             module.walk(&join(name, part), f);
         }
     }
 
     fn walk_mut(&mut self, name: &str, f: &mut dyn FnMut(&str, PartMut<'_, T>)) {
-        for (part, module) in &mut self.modules {
+        for Pushed {
+            name: part, module, ..
+        } in &mut self.modules
+        {
             module.walk_mut(&join(name, part), f);
         }
     }
 }
 
 impl<T: Float> Module<T> for Sequential<T> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
-        self.modules
-            .iter()
-            .try_fold(x.clone(), |x, (_, module)| module.forward(&x))
+        self.modules.iter().try_fold(x.clone(), |x, part| {
+            on_behalf(&x, part.line, || part.module.forward(&x))
+        })
     }
 
     fn trace(
@@ -142,11 +165,13 @@ impl<T: Float> Module<T> for Sequential<T> {
         name: &str,
         report: &mut dyn FnMut(Traced<'_, T>),
     ) -> Result<Var<T>> {
-        self.modules
-            .iter()
-            .try_fold(x.clone(), |x, (part, module)| {
-                module.trace(&x, &join(name, part), report)
-            })
+        self.modules.iter().try_fold(
+            x.clone(),
+            |x,
+             Pushed {
+                 name: part, module, ..
+             }| { module.trace(&x, &join(name, part), report) },
+        )
     }
 }
 
@@ -170,6 +195,7 @@ impl<T: Float, F> Parts<T> for Lambda<F> {
 }
 
 impl<T: Float, F: Fn(&Var<T>) -> Result<Var<T>>> Module<T> for Lambda<F> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         self.0(x)
     }
@@ -212,6 +238,7 @@ impl Default for Flatten {
 crate::parts!(Flatten {});
 
 impl<T: Float> Module<T> for Flatten {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         x.flatten(self.start, self.end)
     }

@@ -25,6 +25,7 @@ impl<T: Float> Op<T> for LinearMap<T> {
 }
 
 /// `map(x)`, of which `transpose` is the transposed map.
+#[track_caller]
 pub(crate) fn linear_map<T: Float>(
     name: &'static str,
     x: &Var<T>,

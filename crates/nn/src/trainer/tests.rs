@@ -352,3 +352,96 @@ fn histories_are_saved_whole() -> Result<()> {
     );
     Ok(())
 }
+
+/// What is left of a run: the model's bits, what it was like, and why it ended.
+type Left = (Vec<(String, Tensor<f32>)>, History, Stop, Option<usize>);
+
+/// A run with all that there is to keep: dropout, momentum, a schedule by batch, patience. It stops after so many
+/// batches in all.
+fn part_of_a_run(
+    path: &std::path::Path,
+    most: usize,
+    change: impl Fn(Trainer<'_>) -> Trainer<'_>,
+) -> Result<Left> {
+    struct After(usize);
+    impl Callback for After {
+        fn batch(&mut self, _: &Batch, _: &mut dyn Optimizer<f32>) -> Result<Flow> {
+            self.0 -= 1;
+            Ok(if self.0 == 0 { Flow::Stop } else { Flow::Go })
+        }
+    }
+    let (train, test) = moons();
+    let mut model = Sequential::new()
+        .push(crate::Linear::new(2, 8, &mut rng())?)
+        .push(Tanh)
+        .push(crate::Dropout::new(0.2, 9)?)
+        .push(Linear::new(8, 2, &mut rng())?);
+    let mut after = After(most);
+    let trainer = Trainer::new(6)
+        .batch_size(16)
+        .patience(2)
+        .schedule(Every::Batch, StepLr::new(5).gamma(0.8))
+        .checkpoint(path)
+        .resume(true)
+        .callback(&mut after);
+    let mut sgd = Sgd::new(0.3).momentum(0.9);
+    let trained = change(trainer).fit(&mut model, &mut sgd, ce, (&train, &test), &mut rng())?;
+    let bits = model
+        .state_dict()
+        .into_iter()
+        .map(|(name, x)| (name.to_string(), x.clone()))
+        .collect();
+    Ok((bits, trained.history, trained.stop, trained.best))
+}
+
+#[test]
+fn an_interrupted_run_ends_with_the_same_bits() -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("nn-resume-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("whole.safetensors");
+    let whole = part_of_a_run(&path, usize::MAX, |t| t)?;
+    assert!(
+        whole.1.epochs().len() >= 3,
+        "the run is long enough to be cut"
+    );
+    // Once more, it is at its end and stays there.
+    assert_eq!(part_of_a_run(&path, usize::MAX, |t| t)?, whole);
+    // An epoch has six batches: cut within the first, at its end, within later ones, and twice.
+    for cuts in [&[2][..], &[6], &[7], &[10, 3], &[1, 1, 1], &[12, 6]] {
+        let path = folder.join("cut.safetensors");
+        for &most in cuts {
+            assert_eq!(part_of_a_run(&path, most, |t| t)?.2, Stop::Callback);
+        }
+        assert_eq!(
+            part_of_a_run(&path, usize::MAX, |t| t)?,
+            whole,
+            "cut after {cuts:?}"
+        );
+        std::fs::remove_file(path).unwrap();
+    }
+    // Other batches, no schedule, and a file that is no run are refused, and the model in it loads.
+    let path = folder.join("other.safetensors");
+    part_of_a_run(&path, 8, |t| t)?;
+    let message = |result: Result<Left>| result.unwrap_err().to_string();
+    let order = message(part_of_a_run(&path, 8, |t| t.batch_size(15)));
+    assert!(
+        order.contains("the same data, batch size and seed"),
+        "{order}"
+    );
+    let schedule = message(part_of_a_run(&path, 8, |mut t| {
+        t.schedule = None;
+        t
+    }));
+    assert!(schedule.contains("now there is none"), "{schedule}");
+    model().state().save(&path)?;
+    let state = message(part_of_a_run(&path, 8, |t| t));
+    assert!(state.contains("no run of a trainer"), "{state}");
+    // Where nothing can be written, the run says so.
+    let nowhere = folder.join("missing").join("run.safetensors");
+    assert!(matches!(
+        part_of_a_run(&nowhere, 8, |t| t),
+        Err(losses::Error::File { .. })
+    ));
+    std::fs::remove_dir_all(folder).unwrap();
+    Ok(())
+}

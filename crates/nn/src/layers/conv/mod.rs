@@ -169,6 +169,7 @@ impl<T: Float, const D: usize> Conv<T, D> {
 }
 
 impl<T: Float, const D: usize> Module<T> for Conv<T, D> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         if x.ndim() == D + 1 {
             return self.forward(&x.unsqueeze(0)?)?.squeeze(0);

@@ -140,6 +140,7 @@ crate::parts!(BatchNorm<T, const D: usize> {
 });
 
 impl<T: Float, const D: usize> Module<T> for BatchNorm<T, D> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         let shape = x.shape();
         let dims = if D == 1 { 2..=3 } else { D + 2..=D + 2 };

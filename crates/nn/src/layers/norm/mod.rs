@@ -79,6 +79,7 @@ impl<T: Float> LayerNorm<T> {
 }
 
 impl<T: Float> Module<T> for LayerNorm<T> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         let affine = [&self.weight, &self.bias];
         last_dims("layer_norm", x, &self.shape, true, self.eps, affine)
@@ -144,6 +145,7 @@ impl<T: Float> RmsNorm<T> {
 }
 
 impl<T: Float> Module<T> for RmsNorm<T> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         last_dims(
             "rms_norm",

@@ -40,6 +40,7 @@ fn places(op: &'static str, shape: &[usize]) -> Result<Vec<i64>> {
 }
 
 impl<T: Float> Module<T> for GlobalAvgPool {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         x.mean(places("global_avg_pool", x.shape())?)
     }
@@ -50,6 +51,7 @@ impl<T: Float> Module<T> for GlobalAvgPool {
 }
 
 impl<T: Float> Module<T> for GlobalMaxPool {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         x.max(places("global_max_pool", x.shape())?)
     }

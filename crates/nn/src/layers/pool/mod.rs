@@ -13,6 +13,7 @@ use losses::{Result, Var};
 use std::rc::Rc;
 use windows::{Slide, Window, Windows};
 
+#[track_caller]
 fn max<T: Float, const D: usize>(x: &Var<T>, windows: &Windows) -> Result<Var<T>> {
     let pictures: usize = x.shape()[..x.ndim() - D].iter().product();
     let flat = x.reshape([pictures, windows.picture()])?;
@@ -21,6 +22,7 @@ fn max<T: Float, const D: usize>(x: &Var<T>, windows: &Windows) -> Result<Var<T>
         .reshape(windows.shape::<D>(x.shape()))
 }
 
+#[track_caller]
 fn mean<T: Float, const D: usize>(
     x: &Var<T>,
     windows: Windows,
@@ -161,6 +163,7 @@ impl<const D: usize> AvgPool<D> {
 }
 
 impl<T: Float, const D: usize> Module<T> for MaxPool<D> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         let op = if D == 1 { "max_pool1d" } else { "max_pool2d" };
         let along = |d| self.0.windows(op, d, x.shape(), false);
@@ -173,6 +176,7 @@ impl<T: Float, const D: usize> Module<T> for MaxPool<D> {
 }
 
 impl<T: Float, const D: usize> Module<T> for AvgPool<D> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         let op = if D == 1 { "avg_pool1d" } else { "avg_pool2d" };
         let good = self.divisor_override != Some(0);
@@ -267,6 +271,7 @@ fn adaptive<const D: usize>(op: &'static str, x: &[usize], count: [usize; D]) ->
 }
 
 impl<T: Float, const D: usize> Module<T> for AdaptiveAvgPool<D> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         mean::<T, D>(x, adaptive("adaptive_avg_pool", x.shape(), self.0)?, None)
     }
@@ -277,6 +282,7 @@ impl<T: Float, const D: usize> Module<T> for AdaptiveAvgPool<D> {
 }
 
 impl<T: Float, const D: usize> Module<T> for AdaptiveMaxPool<D> {
+    #[track_caller]
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         max::<T, D>(x, &adaptive("adaptive_max_pool", x.shape(), self.0)?)
     }

@@ -2,13 +2,14 @@
 
 mod stack;
 
-use super::checks::option;
+use super::checks::{on_behalf, option};
 use super::dropout::Dropout;
 use crate::module::{Module, Part, PartMut, Parts};
 use losses::autograd::Float;
 use losses::{Result, Var};
 use rand::Rng;
 use stack::{GruCell, LstmCell, Stack};
+use std::panic::Location;
 
 /// What both kinds share: how they are made, and what they are called.
 macro_rules! recurrent {
@@ -84,6 +85,7 @@ macro_rules! recurrent {
 
         impl<T: Float> Module<T> for $name<T> {
             /// The outputs at all places, from a state of zeros.
+            #[track_caller]
             fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
                 Ok(self.run(x, None)?.0)
             }
@@ -162,9 +164,11 @@ impl<T: Float> Gru<T> {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for an input or a first state of another shape, or a sequence without a place.
+    #[track_caller]
     pub fn run(&self, x: &Var<T>, start: Option<&Var<T>>) -> Result<(Var<T>, Var<T>)> {
         let start: Vec<&Var<T>> = start.into_iter().collect();
-        let (y, mut ends) = self.0.run::<GruCell>(x, &start, 1)?;
+        let run = || self.0.run::<GruCell>(x, &start, 1);
+        let (y, mut ends) = on_behalf(x, Location::caller(), run)?;
         Ok((y, ends.swap_remove(0)))
     }
 }
@@ -211,13 +215,15 @@ impl<T: Float> Lstm<T> {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for an input or a first state of another shape, or a sequence without a place.
     #[allow(clippy::type_complexity)]
+    #[track_caller]
     pub fn run(
         &self,
         x: &Var<T>,
         start: Option<(&Var<T>, &Var<T>)>,
     ) -> Result<(Var<T>, (Var<T>, Var<T>))> {
         let start: Vec<&Var<T>> = start.into_iter().flat_map(|(h, c)| [h, c]).collect();
-        let (y, mut ends) = self.0.run::<LstmCell>(x, &start, 2)?;
+        let run = || self.0.run::<LstmCell>(x, &start, 2);
+        let (y, mut ends) = on_behalf(x, Location::caller(), run)?;
         let h = ends.swap_remove(0);
         Ok((y, (h, ends.swap_remove(0))))
     }
