@@ -7,8 +7,8 @@
 mod bad_calls;
 
 use autograd::{
-    Border, GradCheck, GradOptions, Interpolation, Param, Tape, Tensor, Var,
-    checkpoint, checkpoint_with, grad, gradcheck, gradgradcheck, hessian, hvp, jacobian, jvp, vjp,
+    Border, GradCheck, GradOptions, Interpolation, Param, Tape, Tensor, Var, checkpoint,
+    checkpoint_with, grad, gradcheck, gradgradcheck, hessian, hvp, jacobian, jvp, vjp,
 };
 use bad_calls::{assert_covered, fallible};
 use std::path::Path;
