@@ -55,10 +55,10 @@ struct Options {
     /// How the gradients change the parameters
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
     optimizer: OptimizerName,
-    /// What becomes of the learning rate
-    #[arg(long, value_enum, default_value_t = ScheduleName::Constant)]
-    schedule: ScheduleName,
-    /// Passes over the training part [default: 40, or 12 for conv]
+    /// What becomes of the learning rate [default: constant, or cosine for conv]
+    #[arg(long, value_enum)]
+    schedule: Option<ScheduleName>,
+    /// Passes over the training part [default: 40, or 10 for conv]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Pictures for each step
@@ -258,7 +258,7 @@ fn fit(
     rng: &mut ChaCha8Rng,
 ) -> Outcome<History> {
     let full = if options.model == ModelName::Conv {
-        12
+        10
     } else {
         40
     };
@@ -275,7 +275,11 @@ fn fit(
     }
     let mut optimizer = options.optimizer.build(options.lr);
     let batches = parts.0.len().div_ceil(options.batch_size.max(1));
-    let (every, schedule) = options.schedule.build(epochs, batches, optimizer.lr());
+    let schedule = options.schedule.unwrap_or(match options.model {
+        ModelName::Mlp => ScheduleName::Constant,
+        ModelName::Conv => ScheduleName::Cosine,
+    });
+    let (every, schedule) = schedule.build(epochs, batches, optimizer.lr());
     trainer = trainer.schedule(every, schedule);
     let loss = |logits: &Var<f32>, y: &Tensor<i64>| options.loss.of(logits, y);
     let trained = trainer.fit(model, &mut *optimizer, loss, parts, rng)?;

@@ -13,6 +13,7 @@ use autograd::{Float, Result, Var};
 /// assert!(p.value().allclose(&Tensor::from([0.25, 0.75]), 1e-12, 0.0)?);
 /// # Ok::<(), losses::Error>(())
 /// ```
+#[track_caller]
 pub fn softmax<T: Float>(x: &Var<T>, dim: isize) -> Result<Var<T>> {
     x.softmax(dim)
 }
@@ -21,16 +22,19 @@ pub fn softmax<T: Float>(x: &Var<T>, dim: isize) -> Result<Var<T>> {
 ///
 /// # Errors
 /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+#[track_caller]
 pub fn log_softmax<T: Float>(x: &Var<T>, dim: isize) -> Result<Var<T>> {
     x.log_softmax(dim)
 }
 
 /// `1 / (1 + e^-x)`; see [`Var::sigmoid`].
+#[track_caller]
 pub fn sigmoid<T: Float>(x: &Var<T>) -> Var<T> {
     x.sigmoid()
 }
 
 /// `ln sigmoid(x)`, without overflow; PyTorch's `logsigmoid`. See [`Var::log_sigmoid`].
+#[track_caller]
 pub fn log_sigmoid<T: Float>(x: &Var<T>) -> Var<T> {
     x.log_sigmoid()
 }

@@ -28,12 +28,14 @@ pub trait Pointwise<T: Float, const N: usize>: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever these operations return.
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>>;
 }
 
 /// Runs a loss on inputs of one shape, which the caller has checked with `check::same_shape`.
 ///
 /// `weight` multiplies each element and broadcasts to the inputs' shape; `mean` is what [`Reduction::Mean`] divides by.
+#[track_caller]
 pub(crate) fn run<T: Float, P: Pointwise<T, N>, const N: usize>(
     loss: P,
     inputs: [&Var<T>; N],
@@ -293,6 +295,7 @@ pub(crate) fn strong_zero<T: Float>(g: T, v: T) -> T {
 
 /// [`strong_zero`] for definitions. What counts for nothing leaves the graph, so that it reaches no slope as an
 /// infinity.
+#[track_caller]
 pub(crate) fn strong_product<T: Float>(g: &Var<T>, v: &Var<T>) -> Result<Var<T>> {
     let counts = v
         .value()
@@ -319,6 +322,7 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Fused<T> for ElementwiseN<T, 
         P::NAME
     }
 
+    #[track_caller]
     fn definition(&self, inputs: &[Var<T>]) -> Result<Var<T>> {
         let Elementwise {
             loss,

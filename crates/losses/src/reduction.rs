@@ -30,6 +30,7 @@ impl Reduction {
     }
 
     /// The definition's last step: `elements` reduced.
+    #[track_caller]
     pub(crate) fn apply<T: Float>(self, elements: &Var<T>, divisor: f64) -> Result<Var<T>> {
         match self {
             Reduction::None => Ok(elements.clone()),

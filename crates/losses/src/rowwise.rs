@@ -46,10 +46,12 @@ pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever these operations return.
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>>;
 }
 
 /// Runs a loss on rows along dimension `dim` of inputs of one shape; `mean` is what [`Reduction::Mean`] divides by.
+#[track_caller]
 pub(crate) fn run<T: Float, L: RowLoss<T, N>, const N: usize>(
     loss: L,
     inputs: [&Var<T>; N],
@@ -228,6 +230,7 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Fused<T> for Rowwise<L, N> {
         L::NAME
     }
 
+    #[track_caller]
     fn definition(&self, inputs: &[Var<T>]) -> Result<Var<T>> {
         self.reduction
             .apply(&self.loss.definition(inputs)?, self.divisor)

@@ -52,6 +52,7 @@ impl AsymmetricLoss {
     ///
     /// # Errors
     /// See [`AsymmetricLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         let op = <Asymmetric as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -91,6 +92,7 @@ impl AsymmetricLoss {
 ///
 /// # Errors
 /// See [`AsymmetricLoss`].
+#[track_caller]
 pub fn asymmetric_loss<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     AsymmetricLoss::new().forward(x, t)
 }
@@ -148,6 +150,7 @@ impl<T: Float> Pointwise<T, 2> for Asymmetric {
         strong_zero(t, yes) + strong_zero(T::ONE - t, no)
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], &v[1]);
         // Powers as exponentials of logarithms, which have a slope where the probability has become 0.

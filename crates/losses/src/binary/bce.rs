@@ -45,6 +45,7 @@ impl<T: Float> BinaryCrossEntropy<T> {
     ///
     /// # Errors
     /// See [`BinaryCrossEntropy`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <Bce as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -69,6 +70,7 @@ impl<T: Float> BinaryCrossEntropy<T> {
 ///
 /// # Errors
 /// See [`BinaryCrossEntropy`].
+#[track_caller]
 pub fn binary_cross_entropy<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     BinaryCrossEntropy::new().forward(x, t)
 }
@@ -101,6 +103,7 @@ impl<T: Float> Pointwise<T, 2> for Bce {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         // Beyond the floors PyTorch's gradient goes on, so it is written as its own formula: `x - t` over the floored
         // variance, integrated where the floor does not hold.
@@ -113,6 +116,7 @@ impl<T: Float> Pointwise<T, 2> for Bce {
 }
 
 /// `max(ln x, low)`, whose slope at 0 is that of the floored variance and not 0.
+#[track_caller]
 fn floored_log<T: Float>(x: &Var<T>, low: T) -> Result<Var<T>> {
     let floor = x.value().log().lt(low)?;
     let steep = x.mul(1.0 / LOWEST_VARIANCE)?.add(low)?;

@@ -46,6 +46,7 @@ impl<T: Float> BinaryCrossEntropyWithLogits<T> {
     ///
     /// # Errors
     /// See [`BinaryCrossEntropyWithLogits`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <BceWithLogits as Pointwise<T, 3>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -86,6 +87,7 @@ impl<T: Float> BinaryCrossEntropyWithLogits<T> {
 ///
 /// # Errors
 /// See [`BinaryCrossEntropyWithLogits`].
+#[track_caller]
 pub fn binary_cross_entropy_with_logits<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     BinaryCrossEntropyWithLogits::new().forward(x, t)
 }
@@ -118,6 +120,7 @@ impl<T: Float> Pointwise<T, 3> for BceWithLogits {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t, p) = (&v[0], &v[1], &v[2]);
         let (no, yes) = (-t + 1.0, p.mul(t)?);
@@ -143,6 +146,7 @@ impl<T: Float> Pointwise<T, 2> for BceWithLogits {
         Pointwise::<T, 3>::slope::<I, K>(self, [x, t, T::ONE])
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let one = Var::from(v[0].value().ones_like());
         Pointwise::<T, 3>::definition(self, &[v[0].clone(), v[1].clone(), one])

@@ -39,6 +39,7 @@ impl HingeLoss {
     ///
     /// # Errors
     /// See [`HingeLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         let op = <Hinge as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -57,6 +58,7 @@ impl HingeLoss {
 ///
 /// # Errors
 /// See [`HingeLoss`].
+#[track_caller]
 pub fn hinge_loss<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     HingeLoss::new().forward(x, t)
 }
@@ -84,6 +86,7 @@ impl<T: Float> Pointwise<T, 2> for Hinge {
         if short(x, t) == T::ZERO { T::ZERO } else { -t }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         Ok((1.0 - v[0].mul(&v[1])?).relu())
     }

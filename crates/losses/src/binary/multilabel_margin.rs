@@ -45,6 +45,7 @@ impl MultilabelMarginLoss {
     ///
     /// # Errors
     /// See [`MultilabelMarginLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
         let (rows, classes) = match *x.shape() {
             [classes] => (1, classes),
@@ -89,6 +90,7 @@ impl MultilabelMarginLoss {
 ///
 /// # Errors
 /// See [`MultilabelMarginLoss`].
+#[track_caller]
 pub fn multilabel_margin_loss<T: Float>(x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
     MultilabelMarginLoss::new().forward(x, t)
 }
@@ -167,6 +169,7 @@ impl<T: Float> RowLoss<T, 1> for MultilabelMargin {
         dx.iter_mut().for_each(|d| *d = *d * g);
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (rows, classes) = (self.listed.len(), v[0].shape()[v[0].ndim() - 1]);
         let mut pairs = [Vec::new(), Vec::new(), Vec::new()];

@@ -49,6 +49,7 @@ impl<T: Float> MultilabelSoftMarginLoss<T> {
     ///
     /// # Errors
     /// See [`MultilabelSoftMarginLoss`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <MultilabelSoftMargin<T> as RowLoss<T, 2>>::NAME;
         let Some((&classes, rows)) = x.shape().split_last() else {
@@ -73,6 +74,7 @@ impl<T: Float> MultilabelSoftMarginLoss<T> {
 ///
 /// # Errors
 /// See [`MultilabelSoftMarginLoss`].
+#[track_caller]
 pub fn multilabel_soft_margin_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     MultilabelSoftMarginLoss::new().forward(x, t)
 }
@@ -131,6 +133,7 @@ impl<T: Float> RowLoss<T, 2> for MultilabelSoftMargin<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let mut each = Pointwise::<T, 2>::definition(&BceWithLogits, v)?;
         if let Some((w, _)) = &self.weight {

@@ -54,6 +54,7 @@ impl SigmoidFocalLoss {
     ///
     /// # Errors
     /// See [`SigmoidFocalLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         let op = <Focal<true> as Pointwise<T, 2>>::NAME;
         let (alpha, gamma) = (self.alpha, self.gamma);
@@ -98,6 +99,7 @@ impl SigmoidFocalLoss {
 ///
 /// # Errors
 /// See [`SigmoidFocalLoss`].
+#[track_caller]
 pub fn sigmoid_focal_loss<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     SigmoidFocalLoss::new().forward(x, t)
 }
@@ -161,6 +163,7 @@ impl<T: Float, const SQUARE: bool> Pointwise<T, 2> for Focal<SQUARE> {
         self.weight(t) * self.power::<I, T>(m) * (focus + (no * l.p - t * l.q))
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], v[1].value());
         let cost = Pointwise::<T, 2>::definition(&BceWithLogits, v)?;

@@ -38,6 +38,7 @@ impl SoftMarginLoss {
     ///
     /// # Errors
     /// See [`SoftMarginLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         let op = <SoftMargin as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -55,6 +56,7 @@ impl SoftMarginLoss {
 ///
 /// # Errors
 /// See [`SoftMarginLoss`].
+#[track_caller]
 pub fn soft_margin_loss<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     SoftMarginLoss::new().forward(x, t)
 }
@@ -76,6 +78,7 @@ impl<T: Float> Pointwise<T, 2> for SoftMargin {
         -t * strong_zero(-t, x).sigmoid::<I>()
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let counts = v[1].value().ne(T::ZERO)?;
         let z = v[0].keep_where(&counts).mul(-&v[1])?;

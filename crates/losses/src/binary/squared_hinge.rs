@@ -40,6 +40,7 @@ impl SquaredHingeLoss {
     ///
     /// # Errors
     /// See [`SquaredHingeLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         let op = <SquaredHinge as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -58,6 +59,7 @@ impl SquaredHingeLoss {
 ///
 /// # Errors
 /// See [`SquaredHingeLoss`].
+#[track_caller]
 pub fn squared_hinge_loss<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     SquaredHingeLoss::new().forward(x, t)
 }
@@ -78,6 +80,7 @@ impl<T: Float> Pointwise<T, 2> for SquaredHinge {
         T::of(-2.0) * t * short(x, t)
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         Ok((1.0 - v[0].mul(&v[1])?).relu().square())
     }

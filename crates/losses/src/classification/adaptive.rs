@@ -59,6 +59,7 @@ impl<T: Float> AdaptiveLogSoftmaxWithLoss<T> {
     ///
     /// # Errors
     /// See [`AdaptiveLogSoftmaxWithLoss`].
+    #[track_caller]
     pub fn forward(
         &self,
         x: &Var<T>,
@@ -120,6 +121,7 @@ impl<T: Float> AdaptiveLogSoftmaxWithLoss<T> {
     ///
     /// # Errors
     /// See [`AdaptiveLogSoftmaxWithLoss`].
+    #[track_caller]
     pub fn log_prob(&self, x: &Var<T>, head: &Var<T>, tails: &[AdaptiveTail<T>]) -> Result<Var<T>> {
         let n_frequent = self.check(x, head, tails)?.0;
         let mut scores = x.matmul(&head.t())?;
@@ -212,6 +214,7 @@ const CUTOFFS: &str = "they must be numbers that rise, from above 0 to the numbe
 ///
 /// # Errors
 /// See [`AdaptiveLogSoftmaxWithLoss`].
+#[track_caller]
 pub fn adaptive_log_softmax_with_loss<T: Float>(
     x: &Var<T>,
     t: &Tensor<i64>,

@@ -76,6 +76,7 @@ pub trait CrossEntropyTarget<T: Float> {
     ///
     /// # Errors
     /// See [`CrossEntropy`].
+    #[track_caller]
     fn loss(&self, options: &CrossEntropy<T>, x: &Var<T>) -> Result<Var<T>>;
 }
 
@@ -84,6 +85,7 @@ impl<T: Float> CrossEntropy<T> {
     ///
     /// # Errors
     /// See [`CrossEntropy`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &impl CrossEntropyTarget<T>) -> Result<Var<T>> {
         self.check(NAME, class_dim(NAME, x.shape())?.1)?;
         t.loss(self, x)
@@ -104,6 +106,7 @@ impl<T: Float> CrossEntropy<T> {
 ///
 /// # Errors
 /// See [`CrossEntropy`].
+#[track_caller]
 pub fn cross_entropy<T: Float>(x: &Var<T>, t: &impl CrossEntropyTarget<T>) -> Result<Var<T>> {
     CrossEntropy::new().forward(x, t)
 }
@@ -111,6 +114,7 @@ pub fn cross_entropy<T: Float>(x: &Var<T>, t: &impl CrossEntropyTarget<T>) -> Re
 pub(crate) const NAME: &str = "cross_entropy";
 
 impl<T: Float> CrossEntropyTarget<T> for Tensor<i64> {
+    #[track_caller]
     fn loss(&self, options: &CrossEntropy<T>, x: &Var<T>) -> Result<Var<T>> {
         let (dim, _) = class_dim(NAME, x.shape())?;
         let (ignored, weight) = (options.ignore_index, &options.weight);
@@ -122,6 +126,7 @@ impl<T: Float> CrossEntropyTarget<T> for Tensor<i64> {
 }
 
 impl<T: Float> CrossEntropyTarget<T> for Var<T> {
+    #[track_caller]
     fn loss(&self, options: &CrossEntropy<T>, x: &Var<T>) -> Result<Var<T>> {
         let (dim, _) = class_dim(NAME, x.shape())?;
         same_shape(NAME, "the target", self.shape(), x.shape())?;

@@ -23,10 +23,12 @@ pub(crate) trait Curve: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever these operations return.
+    #[track_caller]
     fn definition<T: Float>(&self, c: &Var<T>) -> Result<Var<T>>;
 }
 
 /// The loss of logits `x` and checked classes along dimension `dim`; `shift`, if there is one, is added to each row.
+#[track_caller]
 pub(crate) fn run<T: Float, F: Curve>(
     curve: F,
     x: &Var<T>,
@@ -106,6 +108,7 @@ impl<T: Float, F: Curve> RowLoss<T, 1> for OnCurve<T, F> {
         dx[t] = T::of(-row_sum(dx));
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         if v[0].numel() == 0 {
             return self.classes.nothing();

@@ -49,6 +49,7 @@ impl<T: Float> GeneralizedCrossEntropy<T> {
     ///
     /// # Errors
     /// See [`GeneralizedCrossEntropy`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
         let q = self.q;
         let holds = q > 0.0 && q <= 1.0;
@@ -70,6 +71,7 @@ impl<T: Float> GeneralizedCrossEntropy<T> {
 ///
 /// # Errors
 /// See [`GeneralizedCrossEntropy`].
+#[track_caller]
 pub fn generalized_cross_entropy<T: Float>(x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
     GeneralizedCrossEntropy::new().forward(x, t)
 }
@@ -89,6 +91,7 @@ impl Curve for Power {
         (-self.0 * c).exp()
     }
 
+    #[track_caller]
     fn definition<T: Float>(&self, c: &Var<T>) -> Result<Var<T>> {
         c.mul(-self.0)?.expm1().mul(-1.0 / self.0)
     }

@@ -350,6 +350,7 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Fused<T> for Linear<L, N> {
         L::NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         // Rows that do not count are taken out, so that their NaN reaches nothing.
         let (n, n_layers) = (v[0].shape()[0], v[1].shape()[0]);

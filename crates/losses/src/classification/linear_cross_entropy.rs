@@ -78,6 +78,7 @@ pub trait LinearCrossEntropyTarget<T: Float> {
     ///
     /// # Errors
     /// See [`LinearCrossEntropy`].
+    #[track_caller]
     fn linear_loss(
         &self,
         options: &LinearCrossEntropy<T>,
@@ -91,6 +92,7 @@ impl<T: Float> LinearCrossEntropy<T> {
     ///
     /// # Errors
     /// See [`LinearCrossEntropy`].
+    #[track_caller]
     pub fn forward(
         &self,
         x: &Var<T>,
@@ -139,6 +141,7 @@ impl<T: Float> LinearCrossEntropy<T> {
     }
 
     /// Runs the engine on checked inputs; `live` are the rows that count, `total` is what a mean divides by.
+    #[track_caller]
     fn run<L: RowLoss<T, N>, const N: usize>(
         &self,
         loss: L,
@@ -196,6 +199,7 @@ fn by_place(n_heads: usize, n_places: usize) -> Vec<usize> {
 }
 
 impl<T: Float> LinearCrossEntropyTarget<T> for Tensor<i64> {
+    #[track_caller]
     fn linear_loss(
         &self,
         options: &LinearCrossEntropy<T>,
@@ -220,6 +224,7 @@ impl<T: Float> LinearCrossEntropyTarget<T> for Tensor<i64> {
 }
 
 impl<T: Float> LinearCrossEntropyTarget<T> for Var<T> {
+    #[track_caller]
     fn linear_loss(
         &self,
         options: &LinearCrossEntropy<T>,
@@ -249,6 +254,7 @@ impl<T: Float> LinearCrossEntropyTarget<T> for Var<T> {
 ///
 /// # Errors
 /// See [`LinearCrossEntropy`].
+#[track_caller]
 pub fn linear_cross_entropy<T: Float>(
     x: &Var<T>,
     linear_weight: &Var<T>,

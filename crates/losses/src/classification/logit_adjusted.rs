@@ -49,6 +49,7 @@ impl<T: Float> LogitAdjustedCrossEntropy<T> {
     ///
     /// # Errors
     /// See [`LogitAdjustedCrossEntropy`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
         let (op, tau) = (Plain::NAME, self.tau);
         let expected = "it must be a finite number";
@@ -80,6 +81,7 @@ impl<T: Float> LogitAdjustedCrossEntropy<T> {
 ///
 /// # Errors
 /// See [`LogitAdjustedCrossEntropy`].
+#[track_caller]
 pub fn logit_adjusted_cross_entropy<T: Float>(
     x: &Var<T>,
     t: &Tensor<i64>,
@@ -104,6 +106,7 @@ impl Curve for Plain {
         1.0
     }
 
+    #[track_caller]
     fn definition<T: Float>(&self, c: &Var<T>) -> Result<Var<T>> {
         Ok(c.clone())
     }

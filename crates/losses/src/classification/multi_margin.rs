@@ -69,6 +69,7 @@ impl<T: Float> MultiMarginLoss<T> {
     ///
     /// # Errors
     /// See [`MultiMarginLoss`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
         let op = <MultiMargin<T> as RowLoss<T, 1>>::NAME;
         let (p, margin) = (self.p, self.margin);
@@ -94,6 +95,7 @@ impl<T: Float> MultiMarginLoss<T> {
 ///
 /// # Errors
 /// See [`MultiMarginLoss`].
+#[track_caller]
 pub fn multi_margin_loss<T: Float>(x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
     MultiMarginLoss::new().forward(x, t)
 }
@@ -193,6 +195,7 @@ impl<T: Float> RowLoss<T, 1> for MultiMargin<T> {
         dx[t] = T::of(-sum);
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let x = &v[0];
         if x.numel() == 0 {

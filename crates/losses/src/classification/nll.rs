@@ -40,6 +40,7 @@ impl<T: Float> NllLoss<T> {
     ///
     /// # Errors
     /// See [`NllLoss`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
         let (dim, classes) = class_dim(NAME, x.shape())?;
         check_classes(NAME, "log-probabilities", t, x.shape(), self.ignore_index)?;
@@ -74,6 +75,7 @@ impl<T: Float> NllLoss<T> {
 ///
 /// # Errors
 /// See [`NllLoss`].
+#[track_caller]
 pub fn nll_loss<T: Float>(x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
     NllLoss::new().forward(x, t)
 }
@@ -108,6 +110,7 @@ impl<T: Float> Fused<T> for Nll<T> {
         NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let counts = self.scales.ne(T::ZERO)?;
         // With no class there is no row that counts, and nothing to pick.

@@ -50,6 +50,7 @@ impl<T: Float> Poly1CrossEntropy<T> {
     ///
     /// # Errors
     /// See [`Poly1CrossEntropy`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
         let (e, expected) = (self.epsilon, "it must be a finite number");
         check::option(Poly1::NAME, "epsilon", e, e.is_finite(), expected)?;
@@ -64,6 +65,7 @@ impl<T: Float> Poly1CrossEntropy<T> {
 ///
 /// # Errors
 /// See [`Poly1CrossEntropy`].
+#[track_caller]
 pub fn poly1_cross_entropy<T: Float>(x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
     Poly1CrossEntropy::new().forward(x, t)
 }
@@ -83,6 +85,7 @@ impl Curve for Poly1 {
         1.0 + self.0 * (-c).exp()
     }
 
+    #[track_caller]
     fn definition<T: Float>(&self, c: &Var<T>) -> Result<Var<T>> {
         c.sub((-c).expm1().mul(self.0)?)
     }

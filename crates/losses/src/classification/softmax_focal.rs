@@ -51,6 +51,7 @@ impl<T: Float> SoftmaxFocalLoss<T> {
     ///
     /// # Errors
     /// See [`SoftmaxFocalLoss`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
         for (name, value) in [("alpha", self.alpha), ("gamma", self.gamma)] {
             let holds = value >= 0.0 && value.is_finite();
@@ -72,6 +73,7 @@ impl<T: Float> SoftmaxFocalLoss<T> {
 ///
 /// # Errors
 /// See [`SoftmaxFocalLoss`].
+#[track_caller]
 pub fn softmax_focal_loss<T: Float>(x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
     SoftmaxFocalLoss::new().forward(x, t)
 }
@@ -101,6 +103,7 @@ impl Curve for Focal {
         self.alpha * q.powf(self.gamma) * (self.gamma * ratio + 1.0)
     }
 
+    #[track_caller]
     fn definition<T: Float>(&self, c: &Var<T>) -> Result<Var<T>> {
         if self.gamma == 0.0 {
             return c.mul(self.alpha);

@@ -176,6 +176,7 @@ impl<T: Float> Classes<T> {
     }
 
     /// For definitions: a zero for each row, where no row has a class.
+    #[track_caller]
     pub fn nothing(&self) -> Result<Var<T>> {
         Ok(Var::from(self.counts()?.cast::<T>().mul(T::ZERO)?))
     }
@@ -190,6 +191,7 @@ impl<T: Float> Classes<T> {
     }
 
     /// For definitions: `x` without its ignored rows, so that their NaN reaches nothing.
+    #[track_caller]
     pub fn live(&self, x: &Var<T>, dim: isize) -> Result<Var<T>> {
         let rows = self.spread(self.counts()?, dim)?;
         Ok(x.keep_where(&rows.broadcast_to(x.shape())?))
@@ -208,11 +210,13 @@ impl<T: Float> Classes<T> {
     }
 
     /// For definitions: each row's element of its class.
+    #[track_caller]
     pub fn pick(&self, x: &Var<T>, dim: isize) -> Result<Var<T>> {
         x.pick(dim, &self.valid())
     }
 
     /// For definitions: each row's value times the weight of its class; a weight of 0 hides an infinity.
+    #[track_caller]
     pub fn weigh(&self, rows: Var<T>) -> Result<Var<T>> {
         let Some((w, _)) = &self.weight else {
             return Ok(rows);

@@ -209,6 +209,7 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
         self.cost(x, t, kept)
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         if v[0].numel() == 0 {
             return self.classes.nothing();

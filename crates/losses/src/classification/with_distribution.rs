@@ -183,6 +183,7 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
         value
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], &v[1]);
         let log = x.log_softmax(self.dim)?;

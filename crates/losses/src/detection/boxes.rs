@@ -20,6 +20,7 @@ pub(super) trait BoxLoss: Clone + Send + Sync + 'static {
     fn slopes<I: Isa>(&self, pair: &Pair) -> Slopes;
 
     /// The same in plain operations.
+    #[track_caller]
     fn definition<T: Float>(&self, parts: &Parts<T>) -> Result<Var<T>>;
 }
 
@@ -165,17 +166,20 @@ impl<T: Float> Parts<T> {
     }
 
     /// Intersection over union.
+    #[track_caller]
     pub fn iou(&self, eps: f64) -> Result<Var<T>> {
         self.inner.div(self.union.add(eps)?)
     }
 }
 
 /// The product of two sides in the last dimension.
+#[track_caller]
 pub(super) fn area<T: Float>(sides: &Var<T>) -> Result<Var<T>> {
     sides.select(-1, 0)?.mul(sides.select(-1, 1)?)
 }
 
 /// Runs a loss on boxes `x` and their targets `t`.
+#[track_caller]
 pub(super) fn run<T: Float, L: BoxLoss>(
     loss: L,
     x: &Var<T>,
@@ -252,6 +256,7 @@ impl<T: Float, L: BoxLoss> RowLoss<T, 2> for Boxes<L> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         self.0.definition(&Parts::of(v)?)
     }

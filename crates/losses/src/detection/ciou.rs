@@ -50,6 +50,7 @@ impl CiouLoss {
     ///
     /// # Errors
     /// See [`CiouLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let loss = Ciou(Diou { eps: self.eps });
         boxes::run(loss, x, t, self.eps, self.reduction)
@@ -60,6 +61,7 @@ impl CiouLoss {
 ///
 /// # Errors
 /// See [`CiouLoss`].
+#[track_caller]
 pub fn ciou_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     CiouLoss::new().forward(x, t)
 }
@@ -105,6 +107,7 @@ impl BoxLoss for Ciou {
         slopes
     }
 
+    #[track_caller]
     fn definition<T: Float>(&self, parts: &Parts<T>) -> Result<Var<T>> {
         let v = ratio_term(&parts.corners)?;
         let rest = 1.0 - parts.iou(self.0.eps)? + &v + self.0.eps;
@@ -114,6 +117,7 @@ impl BoxLoss for Ciou {
 }
 
 /// `4/π² (atan(w'/h') - atan(w/h))²`
+#[track_caller]
 fn ratio_term<T: Float>(corners: &[[Var<T>; 2]; 2]) -> Result<Var<T>> {
     let angle = |[low, high]: &[Var<T>; 2]| -> Result<Var<T>> {
         let size = high.sub(low)?;

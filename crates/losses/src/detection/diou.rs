@@ -48,6 +48,7 @@ impl DiouLoss {
     ///
     /// # Errors
     /// See [`DiouLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let loss = Diou { eps: self.eps };
         boxes::run(loss, x, t, self.eps, self.reduction)
@@ -58,6 +59,7 @@ impl DiouLoss {
 ///
 /// # Errors
 /// See [`DiouLoss`].
+#[track_caller]
 pub fn diou_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     DiouLoss::new().forward(x, t)
 }
@@ -98,6 +100,7 @@ impl BoxLoss for Diou {
         slopes
     }
 
+    #[track_caller]
     fn definition<T: Float>(&self, parts: &Parts<T>) -> Result<Var<T>> {
         let [a, b] = &parts.corners;
         let gap = a[0].add(&a[1])?.sub(&b[0])?.sub(&b[1])?.mul(0.5)?;

@@ -49,6 +49,7 @@ impl GiouLoss {
     ///
     /// # Errors
     /// See [`GiouLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let loss = Giou { eps: self.eps };
         boxes::run(loss, x, t, self.eps, self.reduction)
@@ -59,6 +60,7 @@ impl GiouLoss {
 ///
 /// # Errors
 /// See [`GiouLoss`].
+#[track_caller]
 pub fn giou_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     GiouLoss::new().forward(x, t)
 }
@@ -87,6 +89,7 @@ impl BoxLoss for Giou {
         slopes
     }
 
+    #[track_caller]
     fn definition<T: Float>(&self, parts: &Parts<T>) -> Result<Var<T>> {
         let hull = area(&parts.around)?;
         let empty = hull.sub(&parts.union)?.div(hull.add(self.eps)?)?;

@@ -25,6 +25,7 @@ use autograd::{Error, Float, Result, Var};
 /// [`Categorical.entropy`](https://pytorch.org/docs/stable/distributions.html#torch.distributions.categorical.Categorical.entropy).
 /// # Differs from PyTorch
 /// A probability of 0 is 0 here; there it is raised to the smallest positive number.
+#[track_caller]
 pub fn entropy<T: Float>(p: &Var<T>, dim: isize) -> Result<Var<T>> {
     let op = <FromProbabilities as RowLoss<T, 1>>::NAME;
     let dim = p.value().dim_index(op, dim)?;
@@ -67,6 +68,7 @@ pub fn entropy<T: Float>(p: &Var<T>, dim: isize) -> Result<Var<T>> {
 /// As [`entropy`].
 /// # Differs from PyTorch
 /// Classes with a logit of `-inf` have no part in it.
+#[track_caller]
 pub fn entropy_with_logits<T: Float>(x: &Var<T>, dim: isize) -> Result<Var<T>> {
     let op = <FromLogits as RowLoss<T, 1>>::NAME;
     let dim = x.value().dim_index(op, dim)?;
@@ -110,6 +112,7 @@ impl<T: Float> RowLoss<T, 1> for FromProbabilities {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         // The slope of `xlogy(p, p)` at 0 is that of the logarithm: infinite.
         let terms = v[0].xlogy(&v[0])?;
@@ -118,6 +121,7 @@ impl<T: Float> RowLoss<T, 1> for FromProbabilities {
 }
 
 /// The sum along `dim`; a scalar is its own sum.
+#[track_caller]
 fn scalar_or_sum<T: Float>(x: &Var<T>, dim: isize) -> Result<Var<T>> {
     if x.ndim() == 0 {
         Ok(x.clone())
@@ -181,6 +185,7 @@ impl<T: Float> RowLoss<T, 1> for FromLogits {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let log = v[0].log_softmax(self.dim)?;
         let some = log.value().exp().ne(T::ZERO)?;

@@ -41,6 +41,7 @@ impl GaussianKl {
     ///
     /// # Errors
     /// See [`GaussianKl`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, mu: &Var<T>, logvar: &Var<T>) -> Result<Var<T>> {
         let op = <Kl as Pointwise<T, 2>>::NAME;
         same_shape(op, "the log-variance", logvar.shape(), mu.shape())?;
@@ -52,6 +53,7 @@ impl GaussianKl {
 ///
 /// # Errors
 /// See [`GaussianKl`].
+#[track_caller]
 pub fn gaussian_kl<T: Float>(mu: &Var<T>, logvar: &Var<T>) -> Result<Var<T>> {
     GaussianKl::new().forward(mu, logvar)
 }
@@ -77,6 +79,7 @@ impl<T: Float> Pointwise<T, 2> for Kl {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (mu, s) = (&v[0], &v[1]);
         s.expm1().sub(s)?.add(mu.square())?.mul(0.5)

@@ -53,6 +53,7 @@ impl GaussianNllLoss {
     ///
     /// # Errors
     /// See [`GaussianNllLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         x: &Var<T>,
@@ -85,6 +86,7 @@ impl GaussianNllLoss {
 ///
 /// # Errors
 /// See [`GaussianNllLoss`].
+#[track_caller]
 pub fn gaussian_nll_loss<T: Float>(x: &Var<T>, t: &Var<T>, var: impl IntoVar<T>) -> Result<Var<T>> {
     GaussianNllLoss::new().forward(x, t, var)
 }
@@ -127,6 +129,7 @@ impl GaussianNllLossWithLogVar {
     ///
     /// # Errors
     /// See [`GaussianNllLossWithLogVar`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         x: &Var<T>,
@@ -152,6 +155,7 @@ impl GaussianNllLossWithLogVar {
 ///
 /// # Errors
 /// See [`GaussianNllLossWithLogVar`].
+#[track_caller]
 pub fn gaussian_nll_loss_with_log_var<T: Float>(
     x: &Var<T>,
     t: &Var<T>,
@@ -164,6 +168,7 @@ pub fn gaussian_nll_loss_with_log_var<T: Float>(
 const HALF_LN_TAU: f64 = 0.918_938_533_204_672_7;
 
 /// A variance in the shape of the input: it is a number, or lacks the last dimension, or has size 1 in one dimension.
+#[track_caller]
 fn spread<T: Float>(
     op: &'static str,
     what: &'static str,
@@ -226,6 +231,7 @@ impl<T: Float> Pointwise<T, 3> for GaussianNll<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t, var) = (&v[0], &v[1], &v[2]);
         let v = if self.gradient_below_eps {
@@ -268,6 +274,7 @@ impl<T: Float> Pointwise<T, 3> for WithLogVar<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t, s) = (&v[0], &v[1], &v[2]);
         let r = strong_product(&x.sub(t)?, &s.mul(-0.5)?.exp())?;

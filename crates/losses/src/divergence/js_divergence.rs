@@ -55,6 +55,7 @@ impl JsDivergence {
     ///
     /// # Errors
     /// See [`JsDivergence`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <Js as RowLoss<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -73,6 +74,7 @@ impl JsDivergence {
 ///
 /// # Errors
 /// See [`JsDivergence`].
+#[track_caller]
 pub fn js_divergence<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     JsDivergence::new().forward(x, t)
 }
@@ -170,6 +172,7 @@ impl<T: Float> RowLoss<T, 2> for Js {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         if v[0].ndim() == 0 {
             return v[0].sub(&v[1])?.mul(0.0);

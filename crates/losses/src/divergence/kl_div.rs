@@ -42,6 +42,7 @@ impl KlDiv {
     ///
     /// # Errors
     /// See [`KlDiv`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         same_shape(NAME, "the target", t.shape(), x.shape())?;
         let mean = x.numel() as f64;
@@ -57,6 +58,7 @@ impl KlDiv {
 ///
 /// # Errors
 /// See [`KlDiv`].
+#[track_caller]
 pub fn kl_div<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     KlDiv::new().forward(x, t)
 }
@@ -90,6 +92,7 @@ impl<T: Float> Pointwise<T, 2> for FromProbabilities {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], &v[1]);
         let there = t.value().ne(T::ZERO)?;
@@ -122,6 +125,7 @@ impl<T: Float> Pointwise<T, 2> for FromLogs {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], &v[1]);
         let there = t.value().exp().ne(T::ZERO)?;

@@ -62,6 +62,7 @@ impl KlDivWithLogits {
     ///
     /// # Errors
     /// See [`KlDivWithLogits`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <Kl as RowLoss<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -84,6 +85,7 @@ impl KlDivWithLogits {
 ///
 /// # Errors
 /// See [`KlDivWithLogits`].
+#[track_caller]
 pub fn kl_div_with_logits<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     KlDivWithLogits::new().forward(x, t)
 }
@@ -152,6 +154,7 @@ impl<T: Float> RowLoss<T, 2> for Kl {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         if v[0].ndim() == 0 {
             return v[0].sub(&v[1])?.mul(0.0);

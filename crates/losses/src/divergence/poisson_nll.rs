@@ -76,6 +76,7 @@ impl PoissonNllLoss {
     ///
     /// # Errors
     /// See [`PoissonNllLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         same_shape(NAME, "the target", t.shape(), x.shape())?;
         let expected = "a count is not negative";
@@ -109,6 +110,7 @@ impl PoissonNllLoss {
 ///
 /// # Errors
 /// See [`PoissonNllLoss`].
+#[track_caller]
 pub fn poisson_nll_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     PoissonNllLoss::new().forward(x, t)
 }
@@ -136,6 +138,7 @@ impl LogFactorial {
         }
     }
 
+    #[track_caller]
     fn definition<T: Float>(self, t: &Var<T>) -> Result<Option<Var<T>>> {
         Ok(match self {
             LogFactorial::None => None,
@@ -152,6 +155,7 @@ impl LogFactorial {
 }
 
 /// `loss`, and the logarithm of the factorial where it is asked for.
+#[track_caller]
 fn with_factorial<T: Float>(loss: Var<T>, full: LogFactorial, t: &Var<T>) -> Result<Var<T>> {
     match full.definition(t)? {
         Some(more) => loss.add(more),
@@ -197,6 +201,7 @@ impl<T: Float, const FULL: bool> Pointwise<T, 2> for FromLog<FULL> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], &v[1]);
         with_factorial(x.exp().sub(strong_product(t, x)?)?, self.full, t)
@@ -227,6 +232,7 @@ impl<T: Float> Pointwise<T, 2> for FromRate<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], &v[1]);
         let log = x.add(self.eps)?.log();

@@ -62,6 +62,7 @@ impl Sinkhorn {
     ///
     /// # Errors
     /// See [`Sinkhorn`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, cost: &Var<T>, a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
         let problems = check_shapes(cost.shape(), a.shape(), b.shape())?;
         for (what, w) in [("a", a), ("b", b)] {
@@ -96,6 +97,7 @@ impl Sinkhorn {
 ///
 /// # Errors
 /// See [`Sinkhorn`].
+#[track_caller]
 pub fn sinkhorn<T: Float>(cost: &Var<T>, a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
     Sinkhorn::new().forward(cost, a, b)
 }
@@ -140,6 +142,7 @@ struct Transported {
 }
 
 /// `-ln Σ w e^x` along `dim`, without overflow. Weights stay outside of the logarithm, so that one of 0 has a slope.
+#[track_caller]
 fn soft_min<T: Float>(x: &Var<T>, w: &Var<T>, dim: isize) -> Result<Var<T>> {
     // Where nothing may pass there is neither a maximum nor a sum: what such a point has for a potential counts for
     // nothing, but must be a number.
@@ -158,6 +161,7 @@ impl<T: Float> Fused<T> for Transported {
     }
 
     /// From the solution on, as constants, the iteration goes in a circle, and its derivatives converge as it did.
+    #[track_caller]
     fn definition(&self, inputs: &[Var<T>]) -> Result<Var<T>> {
         let (cost, a, b) = (&inputs[0], &inputs[1], &inputs[2]);
         let all = solve_all(cost.value(), a.value(), b.value(), self.plan);

@@ -50,6 +50,7 @@ impl Wasserstein1d {
     ///
     /// # Errors
     /// See [`Wasserstein1d`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <Emd as RowLoss<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -72,6 +73,7 @@ impl Wasserstein1d {
 ///
 /// # Errors
 /// See [`Wasserstein1d`].
+#[track_caller]
 pub fn wasserstein_1d<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     Wasserstein1d::new().forward(x, t)
 }
@@ -140,6 +142,7 @@ impl<T: Float> RowLoss<T, 2> for Emd {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let d = v[0].sub(&v[1])?;
         let along = |d: &Var<T>| {

@@ -15,6 +15,7 @@ fn single(v: &[f64]) -> Vec<f32> {
 }
 
 /// The rows of a loss that a case names.
+#[track_caller]
 fn call(case: &Value, v: &[Var<f32>]) -> Result<Var<f32>> {
     let none = Reduction::None;
     let (x, t) = (&v[0], v.get(1));

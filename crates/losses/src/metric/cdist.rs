@@ -43,6 +43,7 @@ impl Cdist {
     ///
     /// # Errors
     /// See [`Cdist`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x1: &Var<T>, x2: &Var<T>) -> Result<Var<T>> {
         let n = x1.ndim();
         if n < 2 {
@@ -76,6 +77,7 @@ impl Cdist {
 ///
 /// # Errors
 /// See [`Cdist`].
+#[track_caller]
 pub fn cdist<T: Float>(x1: &Var<T>, x2: &Var<T>) -> Result<Var<T>> {
     Cdist::new().forward(x1, x2)
 }
@@ -181,6 +183,7 @@ impl<T: Float> Fused<T> for Distances {
         NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         distance::distance(self.0, &v[0].unsqueeze(-2)?, &v[1].unsqueeze(-3)?, 0.0)
     }

@@ -52,6 +52,7 @@ impl ClipLoss {
     ///
     /// # Errors
     /// See [`ClipLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         image: &Var<T>,
@@ -74,6 +75,7 @@ impl ClipLoss {
 ///
 /// # Errors
 /// See [`ClipLoss`].
+#[track_caller]
 pub fn clip_loss<T: Float>(image: &Var<T>, text: &Var<T>, logit_scale: &Var<T>) -> Result<Var<T>> {
     ClipLoss::new().forward(image, text, logit_scale)
 }
@@ -256,6 +258,7 @@ impl<T: Float> Fused<T> for Clip {
         NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let z = cosines(&v[0], &v[1])?.mul(&v[2])?;
         let own = Tensor::arange(0, z.shape()[0] as i64, 1)?;

@@ -45,6 +45,7 @@ impl ContrastiveLoss {
     ///
     /// # Errors
     /// See [`ContrastiveLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, a: &Var<T>, b: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         let margin = self.margin;
         same_shape(NAME, "the second input", b.shape(), a.shape())?;
@@ -83,6 +84,7 @@ impl ContrastiveLoss {
 ///
 /// # Errors
 /// See [`ContrastiveLoss`].
+#[track_caller]
 pub fn contrastive_loss<T: Float>(a: &Var<T>, b: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     ContrastiveLoss::new().forward(a, b, t)
 }
@@ -138,6 +140,7 @@ impl<T: Float> RowLoss<T, 2> for Contrastive<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let t = Var::from(&self.targets);
         let alike = v[0].sub(&v[1])?.square().sum(-1)?;

@@ -46,6 +46,7 @@ impl CosineEmbeddingLoss {
     ///
     /// # Errors
     /// See [`CosineEmbeddingLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, a: &Var<T>, b: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         let op = <CosineEmbedding<T> as RowLoss<T, 2>>::NAME;
         if a.ndim() == 0 || a.ndim() > 2 {
@@ -91,6 +92,7 @@ impl CosineEmbeddingLoss {
 ///
 /// # Errors
 /// See [`CosineEmbeddingLoss`].
+#[track_caller]
 pub fn cosine_embedding_loss<T: Float>(a: &Var<T>, b: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     CosineEmbeddingLoss::new().forward(a, b, t)
 }
@@ -146,6 +148,7 @@ impl<T: Float> RowLoss<T, 2> for CosineEmbedding<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let angle = AngleVar::of(&v[0], &v[1])?;
         // 1 - cos is the gap itself where the vectors point the same way, else 2 less the gap.

@@ -50,6 +50,7 @@ impl CosineSimilarity {
     ///
     /// # Errors
     /// See [`CosineSimilarity`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x1: &Var<T>, x2: &Var<T>) -> Result<Var<T>> {
         same_shape(NAME, "the second input", x2.shape(), x1.shape())?;
         let dim = x1.value().dim_index(NAME, self.dim as isize)?;
@@ -67,6 +68,7 @@ impl CosineSimilarity {
 ///
 /// # Errors
 /// See [`CosineSimilarity`].
+#[track_caller]
 pub fn cosine_similarity<T: Float>(x1: &Var<T>, x2: &Var<T>) -> Result<Var<T>> {
     CosineSimilarity::new().forward(x1, x2)
 }
@@ -113,6 +115,7 @@ impl<T: Float> RowLoss<T, 2> for Cosine {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let last = |x: &Var<T>| {
             if x.ndim() == 0 {

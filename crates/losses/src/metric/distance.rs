@@ -124,6 +124,7 @@ pub(super) fn each_slope<T: Float>(
 }
 
 /// The definition of [`Distance`]: `‖a - b + eps‖` over the last dimension of operands that broadcast.
+#[track_caller]
 pub(super) fn distance<T: Float>(norm: Norm, a: &Var<T>, b: &Var<T>, eps: f64) -> Result<Var<T>> {
     let mut u = a.sub(b)?;
     let equal = a.value().eq(b.value())?.all(keepdim(-1))?;

@@ -55,6 +55,7 @@ impl InfoNce {
     ///
     /// # Errors
     /// See [`InfoNce`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, query: &Var<T>, key: &Var<T>) -> Result<Var<T>> {
         let k = self.check(query, key)?;
         let n = query.shape()[0] as f64;
@@ -65,6 +66,7 @@ impl InfoNce {
     ///
     /// # Errors
     /// See [`InfoNce`].
+    #[track_caller]
     pub fn forward_with_negatives<T: Float>(
         &self,
         query: &Var<T>,
@@ -110,6 +112,7 @@ impl InfoNce {
 ///
 /// # Errors
 /// See [`InfoNce`].
+#[track_caller]
 pub fn info_nce<T: Float>(query: &Var<T>, key: &Var<T>) -> Result<Var<T>> {
     InfoNce::new().forward(query, key)
 }
@@ -139,6 +142,7 @@ impl<T: Float> RowPass<T> for InBatch {
 }
 
 impl<T: Float> PairLoss<T> for InBatch {
+    #[track_caller]
     fn definition(&self, s: &Var<T>) -> Result<Var<T>> {
         let own = Tensor::arange(0, s.shape()[0] as i64, 1)?;
         cross_entropy(&s.mul(self.k)?, &own)
@@ -191,6 +195,7 @@ impl<T: Float> Fused<T> for WithNegatives {
         NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let query = direction(&v[0])?;
         let own = query.mul(direction(&v[1])?)?.sum(keepdim(1))?;

@@ -56,6 +56,7 @@ impl MarginSoftmaxLoss {
     ///
     /// # Errors
     /// See [`MarginSoftmaxLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, cosines: &Var<T>, target: &Tensor<i64>) -> Result<Var<T>> {
         // No class is left out.
         check_classes(NAME, "cosines", target, cosines.shape(), None)?;
@@ -82,6 +83,7 @@ impl MarginSoftmaxLoss {
 ///
 /// # Errors
 /// See [`MarginSoftmaxLoss`].
+#[track_caller]
 pub fn margin_softmax_loss<T: Float>(cosines: &Var<T>, target: &Tensor<i64>) -> Result<Var<T>> {
     MarginSoftmaxLoss::new().forward(cosines, target)
 }
@@ -187,6 +189,7 @@ impl<T: Float> RowLoss<T, 1> for MarginSoftmax {
         dx[self.target[i] as usize] = T::of(-g * missing * kept.slope);
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, dim) = (&v[0], self.dim);
         if x.numel() == 0 {

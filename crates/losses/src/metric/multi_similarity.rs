@@ -53,6 +53,7 @@ impl MultiSimilarityLoss {
     ///
     /// # Errors
     /// See [`MultiSimilarityLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, input: &Var<T>, target: &Tensor<i64>) -> Result<Var<T>> {
         check_matrix(NAME, "the input", input.shape())?;
         check_labels(NAME, target, input.shape())?;
@@ -77,6 +78,7 @@ impl MultiSimilarityLoss {
 ///
 /// # Errors
 /// See [`MultiSimilarityLoss`].
+#[track_caller]
 pub fn multi_similarity_loss<T: Float>(input: &Var<T>, target: &Tensor<i64>) -> Result<Var<T>> {
     MultiSimilarityLoss::new().forward(input, target)
 }
@@ -169,6 +171,7 @@ impl<T: Float> RowPass<T> for MultiSimilarity {
 }
 
 impl<T: Float> PairLoss<T> for MultiSimilarity {
+    #[track_caller]
     fn definition(&self, s: &Var<T>) -> Result<Var<T>> {
         let n = self.labels.len();
         let labels = Tensor::from_slice(&self.labels, [n])?;

@@ -51,6 +51,7 @@ impl Ntxent {
     ///
     /// # Errors
     /// See [`Ntxent`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, input1: &Var<T>, input2: &Var<T>) -> Result<Var<T>> {
         check_matrix(NAME, "the input", input1.shape())?;
         same_shape(NAME, "the second input", input2.shape(), input1.shape())?;
@@ -67,6 +68,7 @@ impl Ntxent {
 ///
 /// # Errors
 /// See [`Ntxent`].
+#[track_caller]
 pub fn ntxent<T: Float>(input1: &Var<T>, input2: &Var<T>) -> Result<Var<T>> {
     Ntxent::new().forward(input1, input2)
 }
@@ -98,6 +100,7 @@ impl<T: Float> RowPass<T> for Views {
 }
 
 impl<T: Float> PairLoss<T> for Views {
+    #[track_caller]
     fn definition(&self, s: &Var<T>) -> Result<Var<T>> {
         let n = 2 * self.n;
         let own = Tensor::<bool>::eye(n, n)?;

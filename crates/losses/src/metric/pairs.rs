@@ -31,11 +31,13 @@ pub(super) trait PairLoss<T: Float>: RowPass<T, Out = f64> {
     ///
     /// # Errors
     /// Whatever these operations return.
+    #[track_caller]
     fn definition(&self, s: &Var<T>) -> Result<Var<T>>;
 }
 
 /// Runs a loss on the cosines of the vectors of the first input with those of the second, or of the only input with
 /// each other; `mean` is what [`Reduction::Mean`] divides by.
+#[track_caller]
 pub(super) fn run<T: Float, L: PairLoss<T>>(
     loss: L,
     inputs: &[&Var<T>],
@@ -67,6 +69,7 @@ impl<T: Float, L: PairLoss<T>> Fused<T> for Compare<L> {
         L::NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let rows = self
             .loss
@@ -95,12 +98,14 @@ impl<T: Float, L: PairLoss<T>> Fused<T> for Compare<L> {
 }
 
 /// The definition of the cosines of all rows of `a` with all rows of `b`.
+#[track_caller]
 pub(super) fn cosines<T: Float>(a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
     direction(a)?.matmul(&direction(b)?.t())
 }
 
 /// The definition of the cross entropy of the softmax of rows `z` with the classes `own`: `softplus(lse(others) - own)`,
 /// whose slope keeps its digits where the own class is all but certain.
+#[track_caller]
 pub(super) fn cross_entropy<T: Float>(z: &Var<T>, own: &Tensor<i64>) -> Result<Var<T>> {
     if z.numel() == 0 {
         return z.sum(1);

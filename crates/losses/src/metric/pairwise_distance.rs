@@ -50,6 +50,7 @@ impl PairwiseDistance {
     ///
     /// # Errors
     /// See [`PairwiseDistance`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x1: &Var<T>, x2: &Var<T>) -> Result<Var<T>> {
         same_shape(NAME, "the second input", x2.shape(), x1.shape())?;
         let loss = Apart {
@@ -70,6 +71,7 @@ impl PairwiseDistance {
 ///
 /// # Errors
 /// See [`PairwiseDistance`].
+#[track_caller]
 pub fn pairwise_distance<T: Float>(x1: &Var<T>, x2: &Var<T>) -> Result<Var<T>> {
     PairwiseDistance::new().forward(x1, x2)
 }
@@ -108,6 +110,7 @@ impl<T: Float> RowLoss<T, 2> for Apart {
         });
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         distance::distance(self.norm, &v[0], &v[1], self.eps)
     }

@@ -50,6 +50,7 @@ impl SiglipLoss {
     ///
     /// # Errors
     /// See [`SiglipLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         image: &Var<T>,
@@ -72,6 +73,7 @@ impl SiglipLoss {
 ///
 /// # Errors
 /// See [`SiglipLoss`].
+#[track_caller]
 pub fn siglip_loss<T: Float>(
     image: &Var<T>,
     text: &Var<T>,
@@ -144,6 +146,7 @@ impl<T: Float> Fused<T> for Siglip {
         NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let z = cosines(&v[0], &v[1])?.mul(&v[2])?.add(&v[3])?;
         let n = z.shape()[0];

@@ -47,6 +47,7 @@ impl SupConLoss {
     ///
     /// # Errors
     /// See [`SupConLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, input: &Var<T>, target: &Tensor<i64>) -> Result<Var<T>> {
         check_matrix(NAME, "the input", input.shape())?;
         check_labels(NAME, target, input.shape())?;
@@ -71,6 +72,7 @@ impl SupConLoss {
 ///
 /// # Errors
 /// See [`SupConLoss`].
+#[track_caller]
 pub fn sup_con_loss<T: Float>(input: &Var<T>, target: &Tensor<i64>) -> Result<Var<T>> {
     SupConLoss::new().forward(input, target)
 }
@@ -120,6 +122,7 @@ impl<T: Float> RowPass<T> for SupCon {
 }
 
 impl<T: Float> PairLoss<T> for SupCon {
+    #[track_caller]
     fn definition(&self, s: &Var<T>) -> Result<Var<T>> {
         let n = self.labels.len();
         let own = Tensor::<bool>::eye(n, n)?;

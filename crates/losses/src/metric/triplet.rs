@@ -66,6 +66,7 @@ impl TripletMarginLoss {
     ///
     /// # Errors
     /// See [`TripletMarginLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         anchor: &Var<T>,
@@ -100,6 +101,7 @@ impl TripletMarginLoss {
 ///
 /// # Errors
 /// See [`TripletMarginLoss`].
+#[track_caller]
 pub fn triplet_margin_loss<T: Float>(
     anchor: &Var<T>,
     positive: &Var<T>,
@@ -147,6 +149,7 @@ impl Hinge {
         }
     }
 
+    #[track_caller]
     pub(super) fn definition<T: Float>(self, gap: &Var<T>) -> Result<Var<T>> {
         let z = gap.add(self.margin)?;
         Ok(if self.soft {
@@ -245,6 +248,7 @@ impl<T: Float> RowLoss<T, 3> for Triplet {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let d = |x: &Var<T>, y: &Var<T>| distance::distance(self.norm, x, y, self.eps);
         let mut negative = d(&v[0], &v[2])?;

@@ -54,6 +54,7 @@ impl TripletMarginWithDistanceLoss {
     ///
     /// # Errors
     /// See [`TripletMarginWithDistanceLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         anchor: &Var<T>,
@@ -83,6 +84,7 @@ impl TripletMarginWithDistanceLoss {
 ///
 /// # Errors
 /// See [`TripletMarginWithDistanceLoss`].
+#[track_caller]
 pub fn triplet_margin_with_distance_loss<T: Float>(
     anchor: &Var<T>,
     positive: &Var<T>,
@@ -112,6 +114,7 @@ impl<T: Float> Pointwise<T, 2> for OfDistances {
         T::of(if K == 0 { slope } else { -slope })
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         self.0.definition(&v[0].sub(&v[1])?)
     }
@@ -138,6 +141,7 @@ impl<T: Float> Pointwise<T, 3> for OfDistances {
         })
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         self.0.definition(&v[0].sub(v[1].minimum(&v[2])?)?)
     }

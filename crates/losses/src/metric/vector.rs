@@ -231,6 +231,7 @@ impl<T: Float> AngleVar<T> {
 
 /// For each row of `x` a power of two, as a constant that keeps the dimension, by which its largest element comes near
 /// 1; 1 for a row of zeros.
+#[track_caller]
 pub(super) fn scale_of<T: Float>(x: &Tensor<T>) -> Result<Var<T>> {
     if x.ndim() > 0 && x.shape()[x.ndim() - 1] == 0 {
         return Ok(Var::from(x.sum(keepdim(-1))?));
@@ -248,6 +249,7 @@ pub(super) fn scale_of<T: Float>(x: &Tensor<T>) -> Result<Var<T>> {
 }
 
 /// Each row divided by its length; a row of zeros stays as it is, and has no slope.
+#[track_caller]
 pub(super) fn direction<T: Float>(x: &Var<T>) -> Result<Var<T>> {
     let x = x.mul(scale_of(x.value())?)?;
     let squares = x.square().sum(keepdim(-1))?;

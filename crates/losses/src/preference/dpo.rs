@@ -68,6 +68,7 @@ impl DpoLoss {
     ///
     /// # Errors
     /// See [`DpoLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         policy_chosen: &Var<T>,
@@ -117,6 +118,7 @@ impl DpoLoss {
 ///
 /// # Errors
 /// See [`DpoLoss`].
+#[track_caller]
 pub fn dpo_loss<T: Float>(
     policy_chosen: &Var<T>,
     policy_rejected: &Var<T>,
@@ -185,6 +187,7 @@ impl<T: Float> Pointwise<T, 4> for Dpo {
         T::of(if K == 0 || K == 3 { slope } else { -slope })
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let h = v[0].sub(&v[2])?.sub(v[1].sub(&v[3])?)?;
         let z = h.mul(self.beta)?;

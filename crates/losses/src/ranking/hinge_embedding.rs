@@ -44,6 +44,7 @@ impl HingeEmbeddingLoss {
     ///
     /// # Errors
     /// See [`HingeEmbeddingLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         let op = <HingeEmbedding as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -72,6 +73,7 @@ impl HingeEmbeddingLoss {
 ///
 /// # Errors
 /// See [`HingeEmbeddingLoss`].
+#[track_caller]
 pub fn hinge_embedding_loss<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     HingeEmbeddingLoss::new().forward(x, t)
 }
@@ -102,6 +104,7 @@ impl<T: Float> Pointwise<T, 2> for HingeEmbedding {
         if t > T::ZERO { T::ONE } else { apart }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let together = v[1].value().gt(T::ZERO)?;
         v[0].where_(&together, (self.margin - &v[0]).relu())

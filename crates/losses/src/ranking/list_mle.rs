@@ -47,6 +47,7 @@ impl ListMle {
     ///
     /// # Errors
     /// See [`ListMle`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         check_lists(NAME, x.shape(), &self.mask)?;
         same_shape(NAME, "the target", t.shape(), x.shape())?;
@@ -93,6 +94,7 @@ impl ListMle {
 ///
 /// # Errors
 /// See [`ListMle`].
+#[track_caller]
 pub fn list_mle<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     ListMle::new().forward(x, t)
 }
@@ -149,6 +151,7 @@ impl<T: Float> RowLoss<T, 1> for Mle {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let shape: Vec<i64> = v[0].shape().iter().map(|&n| n as i64).collect();
         let len = v[0].shape()[v[0].ndim() - 1];

@@ -52,6 +52,7 @@ impl<T: Float> ListNet<T> {
     ///
     /// # Errors
     /// See [`ListNet`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         check_lists(NAME, x.shape(), &self.mask)?;
         same_shape(NAME, "the target", t.shape(), x.shape())?;
@@ -88,6 +89,7 @@ impl<T: Float> ListNet<T> {
 ///
 /// # Errors
 /// See [`ListNet`].
+#[track_caller]
 pub fn list_net<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     ListNet::new().forward(x, t)
 }
@@ -237,6 +239,7 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (mut q, log) = (v[1].softmax(-1)?, v[0].log_softmax(-1)?);
         if let Some((_, w)) = &self.weight {

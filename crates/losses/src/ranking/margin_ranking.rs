@@ -43,6 +43,7 @@ impl MarginRankingLoss {
     ///
     /// # Errors
     /// See [`MarginRankingLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x1: &Var<T>, x2: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <MarginRanking as Pointwise<T, 3>>::NAME;
         same_shape(op, "the second input", x2.shape(), x1.shape())?;
@@ -65,6 +66,7 @@ impl MarginRankingLoss {
 ///
 /// # Errors
 /// See [`MarginRankingLoss`].
+#[track_caller]
 pub fn margin_ranking_loss<T: Float>(x1: &Var<T>, x2: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     MarginRankingLoss::new().forward(x1, x2, t)
 }
@@ -98,6 +100,7 @@ impl<T: Float> Pointwise<T, 3> for MarginRanking {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let lead = v[2].mul(v[0].sub(&v[1])?)?;
         Ok((self.margin - lead).relu())

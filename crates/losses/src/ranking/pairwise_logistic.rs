@@ -40,6 +40,7 @@ impl PairwiseLogistic {
     ///
     /// # Errors
     /// See [`PairwiseLogistic`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, positive: &Var<T>, negative: &Var<T>) -> Result<Var<T>> {
         let op = <Pairwise as Pointwise<T, 2>>::NAME;
         same_shape(op, "the negative input", negative.shape(), positive.shape())?;
@@ -57,6 +58,7 @@ impl PairwiseLogistic {
 ///
 /// # Errors
 /// See [`PairwiseLogistic`].
+#[track_caller]
 pub fn pairwise_logistic<T: Float>(positive: &Var<T>, negative: &Var<T>) -> Result<Var<T>> {
     PairwiseLogistic::new().forward(positive, negative)
 }
@@ -79,6 +81,7 @@ impl<T: Float> Pointwise<T, 2> for Pairwise {
         if K == 0 { -share } else { share }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         Ok(v[1].sub(&v[0])?.softplus())
     }

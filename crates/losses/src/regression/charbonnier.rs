@@ -42,6 +42,7 @@ impl CharbonnierLoss {
     ///
     /// # Errors
     /// See [`CharbonnierLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = Charbonnier::<T>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -62,6 +63,7 @@ impl CharbonnierLoss {
 ///
 /// # Errors
 /// See [`CharbonnierLoss`].
+#[track_caller]
 pub fn charbonnier_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     CharbonnierLoss::new().forward(x, t)
 }
@@ -110,6 +112,7 @@ impl<T: Float> Pointwise<T, 2> for Charbonnier<T> {
         share / stretch
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         v[0].sub(&v[1])?.hypot(Var::from(Tensor::scalar(self.eps)))
     }

@@ -53,6 +53,7 @@ impl EvidentialNigLoss {
     ///
     /// # Errors
     /// See [`EvidentialNigLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         gamma: &Var<T>,
@@ -88,6 +89,7 @@ impl EvidentialNigLoss {
 ///
 /// # Errors
 /// See [`EvidentialNigLoss`].
+#[track_caller]
 pub fn evidential_nig_loss<T: Float>(
     gamma: &Var<T>,
     nu: &Var<T>,
@@ -170,6 +172,7 @@ impl<T: Float> Pointwise<T, 5> for Evidential<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (gamma, nu, alpha, beta, t) = (&v[0], &v[1], &v[2], &v[3], &v[4]);
         let d = t.sub(gamma)?;

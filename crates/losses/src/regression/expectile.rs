@@ -43,6 +43,7 @@ impl ExpectileLoss {
     ///
     /// # Errors
     /// See [`ExpectileLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = Expectile::<T>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -60,6 +61,7 @@ impl ExpectileLoss {
 ///
 /// # Errors
 /// See [`ExpectileLoss`].
+#[track_caller]
 pub fn expectile_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     ExpectileLoss::new().forward(x, t)
 }
@@ -92,6 +94,7 @@ impl<T: Float> Pointwise<T, 2> for Expectile<T> {
         w * if K == 0 { x - t } else { t - x }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let d = v[1].sub(&v[0])?;
         let weight: Tensor<T> = d.value().map(|d| self.weight(d));

@@ -47,6 +47,7 @@ impl<T: Float> HuberLoss<T> {
     ///
     /// # Errors
     /// See [`HuberLoss`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = Huber::<T>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -72,6 +73,7 @@ impl<T: Float> HuberLoss<T> {
 ///
 /// # Errors
 /// See [`HuberLoss`].
+#[track_caller]
 pub fn huber_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     HuberLoss::new().forward(x, t)
 }
@@ -107,6 +109,7 @@ impl<T: Float> Pointwise<T, 2> for Huber<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let d = v[0].sub(&v[1])?;
         let near = d.value().abs().le(self.delta)?;

@@ -43,6 +43,7 @@ impl<T: Float> L1Loss<T> {
     ///
     /// # Errors
     /// See [`L1Loss`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <L1 as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -55,6 +56,7 @@ impl<T: Float> L1Loss<T> {
 ///
 /// # Errors
 /// See [`L1Loss`].
+#[track_caller]
 pub fn l1_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     L1Loss::new().forward(x, t)
 }
@@ -75,6 +77,7 @@ impl<T: Float> Pointwise<T, 2> for L1 {
         if K == 0 { sign(x - t) } else { sign(t - x) }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         Ok(v[0].sub(&v[1])?.abs())
     }

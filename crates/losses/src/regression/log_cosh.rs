@@ -42,6 +42,7 @@ impl LogCoshLoss {
     ///
     /// # Errors
     /// See [`LogCoshLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <LogCosh as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -53,6 +54,7 @@ impl LogCoshLoss {
 ///
 /// # Errors
 /// See [`LogCoshLoss`].
+#[track_caller]
 pub fn log_cosh_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     LogCoshLoss::new().forward(x, t)
 }
@@ -84,6 +86,7 @@ impl<T: Float> Pointwise<T, 2> for LogCosh {
         if K == 0 { x - t } else { t - x }.tanh::<I>()
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let d = v[0].sub(&v[1])?;
         let small = d.value().abs().lt(T::ONE)?;

@@ -42,6 +42,7 @@ impl MapeLoss {
     ///
     /// # Errors
     /// See [`MapeLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = Mape::<T>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -55,6 +56,7 @@ impl MapeLoss {
 ///
 /// # Errors
 /// See [`MapeLoss`].
+#[track_caller]
 pub fn mape_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     MapeLoss::new().forward(x, t)
 }
@@ -89,6 +91,7 @@ impl<T: Float> Pointwise<T, 2> for Mape<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let size = v[1].abs().clamp(self.eps, None);
         v[0].sub(&v[1])?.abs().div(size)?.mul(100.0)

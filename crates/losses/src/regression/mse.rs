@@ -39,6 +39,7 @@ impl<T: Float> MseLoss<T> {
     ///
     /// # Errors
     /// See [`MseLoss`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <Mse as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -51,6 +52,7 @@ impl<T: Float> MseLoss<T> {
 ///
 /// # Errors
 /// See [`MseLoss`].
+#[track_caller]
 pub fn mse_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     MseLoss::new().forward(x, t)
 }
@@ -71,6 +73,7 @@ impl<T: Float> Pointwise<T, 2> for Mse {
         T::of(2.0) * if K == 0 { x - t } else { t - x }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         Ok(v[0].sub(&v[1])?.square())
     }

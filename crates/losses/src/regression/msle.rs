@@ -41,6 +41,7 @@ impl MsleLoss {
     ///
     /// # Errors
     /// See [`MsleLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = <Msle as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -56,6 +57,7 @@ impl MsleLoss {
 ///
 /// # Errors
 /// See [`MsleLoss`].
+#[track_caller]
 pub fn msle_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     MsleLoss::new().forward(x, t)
 }
@@ -88,6 +90,7 @@ impl<T: Float> Pointwise<T, 2> for Msle {
         T::of(2.0) * log_ratio::<I, T>(a, b) / (T::ONE + a)
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         Ok(v[0].log1p().sub(v[1].log1p())?.square())
     }

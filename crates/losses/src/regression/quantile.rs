@@ -77,6 +77,7 @@ impl QuantileLoss {
     ///
     /// # Errors
     /// See [`QuantileLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let all = match &self.q {
             Quantiles::One(q) => std::slice::from_ref(q),
@@ -124,6 +125,7 @@ impl QuantileLoss {
 ///
 /// # Errors
 /// See [`QuantileLoss`].
+#[track_caller]
 pub fn quantile_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     QuantileLoss::new().forward(x, t)
 }
@@ -159,6 +161,7 @@ impl<T: Float> Pointwise<T, 3> for Each {
         if K == 0 { slope } else { -slope }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (d, q) = (v[1].sub(&v[0])?, &v[2]);
         let below = q.mul(d.relu())?;
@@ -185,6 +188,7 @@ impl<T: Float> Pointwise<T, 2> for Same<T> {
         Each.slope::<I, K>([x, t, self.q])
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let q = Var::from(Tensor::scalar(self.q));
         Each.definition(&[v[0].clone(), v[1].clone(), q])

@@ -30,6 +30,7 @@ use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
 /// # Differs from PyTorch
 /// PyTorch has no such loss. Written as `mse_loss(x, t).sqrt()` its gradient is NaN where `x = t`, and errors from 1e19 on
 /// overflow in `f32`.
+#[track_caller]
 pub fn rmse_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     same_shape(NAME, "the target", t.shape(), x.shape())?;
     fused(Rmse, &[x, t])
@@ -125,6 +126,7 @@ impl<T: Float> Fused<T> for Rmse {
         NAME
     }
 
+    #[track_caller]
     fn definition(&self, inputs: &[Var<T>]) -> Result<Var<T>> {
         let mean = inputs[0].sub(&inputs[1])?.square().mean(..)?;
         // At the goal, and over nothing, the loss is a constant.

@@ -47,6 +47,7 @@ impl<T: Float> SmoothL1Loss<T> {
     ///
     /// # Errors
     /// See [`SmoothL1Loss`].
+    #[track_caller]
     pub fn forward(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = SmoothL1::<T>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -64,6 +65,7 @@ impl<T: Float> SmoothL1Loss<T> {
 ///
 /// # Errors
 /// See [`SmoothL1Loss`].
+#[track_caller]
 pub fn smooth_l1_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     SmoothL1Loss::new().forward(x, t)
 }
@@ -102,6 +104,7 @@ impl<T: Float> Pointwise<T, 2> for SmoothL1<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let d = v[0].sub(&v[1])?;
         let near = d.value().abs().lt(self.beta)?;

@@ -43,6 +43,7 @@ impl TweedieNllLoss {
     ///
     /// # Errors
     /// See [`TweedieNllLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
         let op = Tweedie::<T>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
@@ -62,6 +63,7 @@ impl TweedieNllLoss {
 ///
 /// # Errors
 /// See [`TweedieNllLoss`].
+#[track_caller]
 pub fn tweedie_nll_loss<T: Float>(x: &Var<T>, t: &Var<T>) -> Result<Var<T>> {
     TweedieNllLoss::new().forward(x, t)
 }
@@ -93,6 +95,7 @@ impl<T: Float> Pointwise<T, 2> for Tweedie<T> {
         }
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], &v[1]);
         let rising = x.mul(self.up)?.exp().div(self.up)?;

@@ -60,6 +60,7 @@ impl DiceLoss {
     ///
     /// # Errors
     /// See [`DiceLoss`].
+    #[track_caller]
     pub fn forward<'a, T: Float>(
         &self,
         x: &Var<T>,
@@ -91,6 +92,7 @@ impl DiceLoss {
 ///
 /// # Errors
 /// See [`DiceLoss`].
+#[track_caller]
 pub fn dice_loss<'a, T: Float>(
     x: &Var<T>,
     t: impl Into<SegmentationTarget<'a, T>>,

@@ -27,6 +27,7 @@ pub(super) struct Lovasz {
 /// The label of a pixel that counts for nothing.
 pub(super) const IGNORED: u32 = u32::MAX;
 
+#[track_caller]
 pub(super) fn run<T: Float>(loss: Lovasz, x: &Var<T>) -> Result<Var<T>> {
     fused(loss, &[x])
 }
@@ -220,6 +221,7 @@ impl<T: Float> Fused<T> for Lovasz {
         self.name
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         // Between two orders of errors the extension is linear: a constant gradient times the distance from the inputs
         // that make no error.

@@ -50,6 +50,7 @@ impl LovaszHinge {
     ///
     /// # Errors
     /// See [`LovaszHinge`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         same_shape(NAME, "the target", t.shape(), x.shape())?;
         let ignore = self.ignore.map(T::of);
@@ -97,6 +98,7 @@ impl LovaszHinge {
 ///
 /// # Errors
 /// See [`LovaszHinge`].
+#[track_caller]
 pub fn lovasz_hinge<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     LovaszHinge::new().forward(x, t)
 }

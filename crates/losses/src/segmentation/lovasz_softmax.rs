@@ -54,6 +54,7 @@ impl LovaszSoftmax {
     ///
     /// # Errors
     /// See [`LovaszSoftmax`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
         let [images, classes, ..] = *x.shape() else {
             return Err(Error::Shape {
@@ -91,6 +92,7 @@ impl LovaszSoftmax {
 ///
 /// # Errors
 /// See [`LovaszSoftmax`].
+#[track_caller]
 pub fn lovasz_softmax<T: Float>(x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
     LovaszSoftmax::new().forward(x, t)
 }

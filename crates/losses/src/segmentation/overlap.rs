@@ -116,6 +116,7 @@ pub(super) fn check_smooth(op: &'static str, smooth: f64) -> Result<()> {
 }
 
 /// Runs a measure on a prediction `x`, probabilities, and its target.
+#[track_caller]
 pub(super) fn run<T: Float>(
     measure: Measure,
     x: &Var<T>,
@@ -345,6 +346,7 @@ impl<T: Float> Fused<T> for Overlap {
         self.measure.name
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let m = &self.measure;
         let Grid {

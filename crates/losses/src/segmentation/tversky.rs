@@ -63,6 +63,7 @@ impl TverskyLoss {
     ///
     /// # Errors
     /// See [`TverskyLoss`].
+    #[track_caller]
     pub fn forward<'a, T: Float>(
         &self,
         x: &Var<T>,
@@ -99,6 +100,7 @@ impl TverskyLoss {
 ///
 /// # Errors
 /// See [`TverskyLoss`].
+#[track_caller]
 pub fn tversky_loss<'a, T: Float>(
     x: &Var<T>,
     t: impl Into<SegmentationTarget<'a, T>>,

@@ -48,6 +48,7 @@ impl BarlowTwinsLoss {
     ///
     /// # Errors
     /// See [`BarlowTwinsLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, input1: &Var<T>, input2: &Var<T>) -> Result<Var<T>> {
         check_views(NAME, input1, input2)?;
         let (lambda, eps) = (self.lambda_, self.eps);
@@ -68,6 +69,7 @@ impl BarlowTwinsLoss {
 ///
 /// # Errors
 /// See [`BarlowTwinsLoss`].
+#[track_caller]
 pub fn barlow_twins_loss<T: Float>(input1: &Var<T>, input2: &Var<T>) -> Result<Var<T>> {
     BarlowTwinsLoss::new().forward(input1, input2)
 }
@@ -88,6 +90,7 @@ impl<T: Float> Fused<T> for BarlowTwins {
         NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let standard = |x: &Var<T>| -> Result<Var<T>> {
             let root = x.var(keepdim(0), 0)?.add(self.eps)?.sqrt();

@@ -193,6 +193,7 @@ pub(super) fn rewrite<T: Float>(c: &mut Tensor<T>, factor: f64, diagonal: &[f64]
 }
 
 /// The definition of the squares beside the diagonal, summed.
+#[track_caller]
 pub(super) fn off_diagonal_squares<T: Float>(c: &Var<T>) -> Result<Var<T>> {
     let n = c.shape()[0];
     let beside = Tensor::<bool>::eye(n, n)?.logical_not();

@@ -54,6 +54,7 @@ impl VicregLoss {
     ///
     /// # Errors
     /// See [`VicregLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(&self, input1: &Var<T>, input2: &Var<T>) -> Result<Var<T>> {
         check_views(NAME, input1, input2)?;
         let weights = [
@@ -74,6 +75,7 @@ impl VicregLoss {
 ///
 /// # Errors
 /// See [`VicregLoss`].
+#[track_caller]
 pub fn vicreg_loss<T: Float>(input1: &Var<T>, input2: &Var<T>) -> Result<Var<T>> {
     VicregLoss::new().forward(input1, input2)
 }
@@ -126,6 +128,7 @@ impl<T: Float> Fused<T> for Vicreg {
         NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let VicregLoss {
             sim_weight,

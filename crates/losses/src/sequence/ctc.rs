@@ -64,6 +64,7 @@ impl CtcLoss {
     ///
     /// # Errors
     /// See [`CtcLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         log_probs: &Var<T>,
@@ -86,6 +87,7 @@ impl CtcLoss {
 ///
 /// # Errors
 /// See [`CtcLoss`].
+#[track_caller]
 pub fn ctc_loss<T: Float>(
     log_probs: &Var<T>,
     targets: &Tensor<i64>,

@@ -20,6 +20,7 @@ pub(crate) struct Options {
 }
 
 /// The loss of `x`, of shape `(T, N, C)` or `(T, C)`.
+#[track_caller]
 pub(crate) fn run<T: Float>(
     options: Options,
     x: &Var<T>,
@@ -259,6 +260,7 @@ impl<T: Float> Fused<T> for Ctc {
         self.op
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let mut rows = Vec::with_capacity(self.sequences.len());
         for (n, sequence) in self.sequences.iter().enumerate() {
@@ -351,6 +353,7 @@ impl Ctc {
     }
 
     /// The value of a sequence in plain operations, a row of states for each step.
+    #[track_caller]
     fn defined<T: Float>(&self, x: &Var<T>, n: usize, sequence: &Sequence) -> Result<Var<T>> {
         let constant = |log_p: f64| Ok(Var::from(Tensor::scalar(T::of(self.value(log_p)))));
         let (steps, states) = (sequence.steps, sequence.n_states());

@@ -48,6 +48,7 @@ impl CtcLossWithLogits {
     ///
     /// # Errors
     /// See [`CtcLossWithLogits`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         logits: &Var<T>,
@@ -70,6 +71,7 @@ impl CtcLossWithLogits {
 ///
 /// # Errors
 /// See [`CtcLossWithLogits`].
+#[track_caller]
 pub fn ctc_loss_with_logits<T: Float>(
     logits: &Var<T>,
     targets: &Tensor<i64>,

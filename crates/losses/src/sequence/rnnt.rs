@@ -61,6 +61,7 @@ impl RnntLoss {
     ///
     /// # Errors
     /// See [`RnntLoss`].
+    #[track_caller]
     pub fn forward<T: Float>(
         &self,
         logits: &Var<T>,
@@ -125,6 +126,7 @@ impl RnntLoss {
 ///
 /// # Errors
 /// See [`RnntLoss`].
+#[track_caller]
 pub fn rnnt_loss<T: Float>(
     logits: &Var<T>,
     targets: &Tensor<i64>,

@@ -150,6 +150,7 @@ impl<T: Float> Fused<T> for Rnnt {
         NAME
     }
 
+    #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let mut rows = Vec::with_capacity(self.sequences.len());
         for (n, sequence) in self.sequences.iter().enumerate() {
@@ -297,6 +298,7 @@ impl<T: Float> Op<T> for Clipped<T> {
 
 impl Rnnt {
     /// `row`, the value of a sequence of logits `x`, with its gradient clipped.
+    #[track_caller]
     fn clipped<T: Float>(
         &self,
         x: &Var<T>,
@@ -314,6 +316,7 @@ impl Rnnt {
     }
 
     /// The value of a sequence in plain operations, point by point.
+    #[track_caller]
     fn defined<T: Float>(&self, x: &Var<T>, sequence: &Sequence) -> Result<Var<T>> {
         let most = sequence.labels.len();
         let x = x.narrow(0, 0, sequence.steps)?.narrow(1, 0, most + 1)?;
