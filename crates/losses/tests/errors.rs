@@ -267,13 +267,13 @@ fn divergence() {
         gaussian_nll_loss(&x, &x, &low) =>
             "gaussian_nll_loss: var[0, 0] is -1, but a variance is not negative; for logarithms use \
              `gaussian_nll_loss_with_log_var`";
-        gaussian_nll_loss(&x, &x, &of(&[4], 1.0)) =>
+        gaussian_nll_loss(&x, &x, of(&[4], 1.0)) =>
             "gaussian_nll_loss: the variance has shape [4], but the input has shape [2, 3]: it must be a number, or \
              have this shape, or lack the last dimension, or have size 1 in one dimension";
         GaussianNllLoss::new().eps(-1.0).forward(&x, &x, 1.0) =>
             "gaussian_nll_loss: eps is -1, but it must not be negative";
         gaussian_nll_loss_with_log_var(&x, &y, 0.0) => s("gaussian_nll_loss_with_log_var");
-        GaussianNllLossWithLogVar::new().forward(&x, &x, &of(&[4], 1.0)) =>
+        GaussianNllLossWithLogVar::new().forward(&x, &x, of(&[4], 1.0)) =>
             "gaussian_nll_loss_with_log_var: the log-variance has shape [4], but the input has shape [2, 3]: it must \
              be a number, or have this shape, or lack the last dimension, or have size 1 in one dimension";
         poisson_nll_loss(&x, &y) => s("poisson_nll_loss");
