@@ -114,6 +114,25 @@ fn rows(c: &mut Criterion) {
     });
 }
 
+fn of_logarithms(c: &mut Criterion) {
+    case(
+        c,
+        "losses/nll/4096x1000",
+        || {
+            let x = uniform([4096, 1000], -8.0, 0.0, 1);
+            (vec![x], classes(4096, 1000, 2))
+        },
+        |(x, t)| step(x, |v| nll_loss(&v[0], t)),
+        |(x, t), (y, dx)| {
+            let (x, t) = (x[0].to_vec(), t.to_vec());
+            let own = |(i, &t): (usize, &i64)| f64::from(x[i * 1000 + t as usize]);
+            let sum: f64 = t.iter().enumerate().map(own).sum();
+            close(*y, -sum / 4096.0, 1e-5);
+            close(dx[0].to_vec()[t[0] as usize], -1.0 / 4096.0, 1e-6);
+        },
+    );
+}
+
 /// The mean over rows of `lse - x[t]`, for the logits `x Wᵀ`, in `f64`; only every `stride`-th row counts.
 fn linear(x: &Tensor<f32>, w: &Tensor<f32>, t: &[i64], stride: usize) -> f64 {
     let (depth, x, w) = (x.shape()[1], x.to_vec(), w.to_vec());
@@ -239,5 +258,5 @@ fn layers(c: &mut Criterion) {
 }
 
 fn main() {
-    benches::main(&[rows, layers]);
+    benches::main(&[rows, of_logarithms, layers]);
 }

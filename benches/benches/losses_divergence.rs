@@ -1,5 +1,6 @@
 //! Distances of distributions and likelihoods, each forward and backward from a fresh tape.
 
+use autograd::Tensor;
 use benches::losses::{Data, first, numbers, pointwise, step};
 use benches::{case, close, uniform};
 use criterion::Criterion;
@@ -132,6 +133,57 @@ fn of_logits(c: &mut Criterion) {
     );
 }
 
+/// The mean of `cost` over the elements of rows of 1000 probabilities, or of logarithms, and targets, in `f64`.
+fn elements(v: &Data, cost: fn(f64, f64) -> f64) -> f64 {
+    let (x, t) = (numbers(&v[0]), numbers(&v[1]));
+    let each = x.iter().zip(&t).map(|(&x, &t)| cost(x, t));
+    each.sum::<f64>() / x.len() as f64
+}
+
+fn of_probabilities(c: &mut Criterion) {
+    let rows = |x: Tensor<f32>| {
+        let t = uniform([4096, 1000], -2.0, 2.0, 2).softmax(-1);
+        vec![x, t.expect("rows")]
+    };
+    let probabilities = || {
+        uniform([4096, 1000], -2.0, 2.0, 1)
+            .softmax(-1)
+            .expect("rows")
+    };
+    case(
+        c,
+        "losses/kl_div/4096x1000",
+        || rows(uniform([4096, 1000], -8.0, 0.0, 1)),
+        |v| step::<1>(v, |v| kl_div(&v[0], &v[1])),
+        |v, y| {
+            close(y.0, elements(v, |x, t| t * (t.ln() - x)), 1e-5);
+            close(first(y), -f64::from(v[1].buffer()[0]) / 4096e3, 1e-4);
+        },
+    );
+    case(
+        c,
+        "losses/entropy/4096x1000",
+        || rows(probabilities()),
+        |v| step::<1>(v, |v| entropy(&v[0], -1)?.mean(..)),
+        |v, y| {
+            close(y.0, 1e3 * elements(v, |p, _| -p * p.ln()), 1e-5);
+            let p = f64::from(v[0].buffer()[0]);
+            close(first(y), -(p.ln() + 1.0) / 4096.0, 1e-4);
+        },
+    );
+    case(
+        c,
+        "losses/entropy_with_logits/4096x1000",
+        || rows(uniform([4096, 1000], -4.0, 4.0, 1)),
+        |v| step::<1>(v, |v| entropy_with_logits(&v[0], -1)?.mean(..)),
+        |v, y| {
+            let of = |p: &[f64]| -> f64 { p.iter().map(|p| -p * p.ln()).sum() };
+            let rows = (0..4096).map(|k| of(&self::rows(v, k).0));
+            close(y.0, rows.sum::<f64>() / 4096.0, 1e-5);
+        },
+    );
+}
+
 fn transport(c: &mut Criterion) {
     case(
         c,
@@ -183,5 +235,5 @@ fn transport(c: &mut Criterion) {
 }
 
 fn main() {
-    benches::main(&[poisson, gaussian, of_logits, transport]);
+    benches::main(&[poisson, gaussian, of_logits, of_probabilities, transport]);
 }

@@ -1,6 +1,6 @@
 //! Losses of predicted values, each forward and backward from a fresh tape.
 
-use benches::losses::{numbers, pointwise, step};
+use benches::losses::{first, numbers, pointwise, step};
 use benches::{case, close, uniform};
 use criterion::Criterion;
 use losses::prelude::*;
@@ -32,6 +32,19 @@ fn others(c: &mut Criterion) {
     let hyperbola = |x: f64, t: f64| (x - t).hypot(1e-3);
     let slope = |x: f64, t: f64| (x - t) / (x - t).hypot(1e-3);
     pointwise(c, "charbonnier", size, charbonnier_loss, hyperbola, slope);
+    case(
+        c,
+        "losses/rmse/1e6",
+        || vec![uniform([N], -1.0, 1.0, 1), uniform([N], 0.0, 1.0, 2)],
+        |v| step::<1>(v, |v| rmse_loss(&v[0], &v[1])),
+        |v, y| {
+            let (x, t) = (numbers(&v[0]), numbers(&v[1]));
+            let squares = x.iter().zip(&t).map(|(x, t)| (x - t) * (x - t));
+            let root = (squares.sum::<f64>() / N as f64).sqrt();
+            close(y.0, root, 1e-5);
+            close(first(y), (x[0] - t[0]) / root / N as f64, 1e-4);
+        },
+    );
     let half = |x: f64, t: f64| 0.5 * (x - t).abs();
     pointwise(c, "quantile", size, quantile_loss, half, |x, t| {
         0.5 * (x - t).signum()

@@ -168,13 +168,11 @@ def main():
         for bench in BENCHES:
             print(f"round {turn + 1} of {options.rounds}: {bench}", file=sys.stderr)
             wanted = [] if bench == "limits" else options.patterns
-            for name, samples in cargo(bench, wanted, options.large, options.seconds).items():
+            mine = cargo(bench, wanted, options.large, options.seconds)
+            for name, samples in mine.items():
                 ours.setdefault(name, []).extend(samples)
-            if bench == "limits":
-                continue
-            names = [n for n in ours if n.startswith(f"{bench}/")]
-            if names:
-                found = pytorch(names if options.patterns else [f"{bench}/"], options.large, options.seconds)
+            if bench != "limits" and mine:
+                found = pytorch(list(mine), options.large, options.seconds)
                 for name, samples in found["cases"].items():
                     theirs.setdefault(name, []).extend(samples)
     found = list(rows(ours, theirs))

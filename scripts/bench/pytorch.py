@@ -15,6 +15,8 @@ import time
 import torch
 import torch.nn.functional as F
 
+import losses
+
 CASES = {}
 
 
@@ -138,6 +140,10 @@ linear_cross_entropy("linear_cross_entropy", lambda x, w, t: F.cross_entropy(x @
 if hasattr(F, "linear_cross_entropy"):
     linear_cross_entropy("linear_cross_entropy_fused", lambda x, w, t: F.linear_cross_entropy(x, w, t))
 
+
+# losses_*.rs
+
+losses.register(case, uniform, leaf, step)
 
 # tensor.rs
 

@@ -69,8 +69,8 @@ pub mod prelude {
     pub use crate::selfsup::*;
     pub use crate::sequence::*;
     pub use autograd::{
-        Element, Error, Float, GradOptions, Gradients, Param, Result, Tape, Tensor, Var, grad,
-        gradcheck, gradgradcheck, keepdim,
+        Element, Ellipsis, Error, Float, GradOptions, Gradients, NewAxis, Param, Result, Tape,
+        Tensor, Var, grad, gradcheck, gradgradcheck, i, keepdim,
     };
 }
 
