@@ -1,398 +1,372 @@
-//! Laws that hold of every loss, whatever its formula: what reductions have to do with each other, which changes of the
-//! input change nothing, weights that are repetitions, and samples that are left out.
+//! What holds of a loss for all inputs, by the mathematics of that loss: bounds, symmetries, what a shift, a scale or an
+//! exchange changes, and probabilities that add up.
 
-mod common;
-
-use common::{Draw, Entry, Inputs, Run, all};
 use losses::prelude::*;
 use proptest::prelude::*;
-use std::fs;
-use std::path::Path;
+use proptest::test_runner::RngSeed;
+use std::f64::consts::LN_2;
 
-/// Panics unless all numbers agree to about twelve digits of the largest.
-fn assert_same(what: &str, a: &[f64], b: &[f64]) {
-    assert_eq!(a.len(), b.len(), "{what}");
-    let largest = b.iter().fold(1.0f64, |m, v| m.max(v.abs()));
-    for (i, (a, b)) in a.iter().zip(b).enumerate() {
-        // A mean over nothing is NaN on both sides.
-        let near = (a - b).abs() <= 1e-11 * largest || (a.is_nan() && b.is_nan());
-        assert!(near, "{what}: element {i} is {a}, and should be {b}");
-    }
+const N: usize = 3;
+const C: usize = 4;
+
+type V = Var<f64>;
+
+/// As many numbers as a matrix of `N` by `C` has, between `-size` and `size`.
+fn numbers(size: f64) -> impl Strategy<Value = Vec<f64>> {
+    prop::collection::vec(-size..size, N * C)
 }
 
-/// As [`assert_same`], each number of the one multiplied by `scale`.
-fn assert_scaled(what: &str, a: &Tensor<f64>, b: &Tensor<f64>, scale: f64) {
-    let b = Vec::from_iter(b.to_vec().iter().map(|v| v * scale));
-    assert_same(what, &a.to_vec(), &b);
+fn matrix(x: &[f64]) -> V {
+    Var::from(Tensor::from_vec(x.to_vec(), [N, C]).unwrap())
 }
 
-fn total(x: &Tensor<f64>) -> f64 {
-    x.to_vec().iter().sum()
+fn classes() -> impl Strategy<Value = Vec<i64>> {
+    prop::collection::vec(0..C as i64, N)
 }
 
-/// A failing case is printed whole; a file beside the test would say no more.
-fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
-    }
+fn vector<T: Element>(x: &[T]) -> Tensor<T> {
+    Tensor::from_vec(x.to_vec(), [x.len()]).unwrap()
 }
 
-/// An order of `n` things, by exchanging.
-fn order(d: &mut Draw, n: usize) -> Tensor<i64> {
-    let mut order = Vec::from_iter(0..n as i64);
-    for i in (1..n).rev() {
-        order.swap(i, d.pick(i + 1));
-    }
-    Tensor::from_vec(order, [n]).unwrap()
+fn value(y: Result<V>) -> f64 {
+    y.unwrap().item().unwrap()
 }
 
-/// `None` summed is `Sum`; divided by the number of values it is `Mean`, by that of samples `BatchMean`. The gradients
-/// follow.
-fn reductions(loss: &Entry<f64>, x: &Inputs<f64>, batch: Option<usize>) {
-    let what = |r: &str| format!("{}: {r}", loss.name);
-    let (each, sum) = (loss.ones(x, Reduction::None), loss.ones(x, Reduction::Sum));
-    let mut equal = vec![("sum", &sum, 1.0)];
-    let mean = loss.ones(x, Reduction::Mean);
-    if loss.plain_mean {
-        equal.push(("mean", &mean, 1.0 / each.value.numel() as f64));
-    }
-    let by_batch = loss.ones(x, Reduction::BatchMean);
-    if let Some(n) = batch {
-        equal.push(("batch mean", &by_batch, 1.0 / n as f64));
-    }
-    for (name, run, scale) in equal {
-        let want = total(&each.value) * scale;
-        assert_same(&what(name), &run.value.to_vec(), &[want]);
-        for (a, b) in run.grads.iter().zip(&each.grads) {
-            assert_scaled(&what(&format!("gradient of the {name}")), a, b, scale);
-        }
-    }
+fn list(y: Result<V>) -> Vec<f64> {
+    y.unwrap().value().to_vec()
 }
 
-/// Samples in another order: the same values in that order, and gradients alike.
-fn permutation(loss: &Entry<f64>, x: &Inputs<f64>, order: &Tensor<i64>) {
-    let moved = loss.select(x, order);
-    let r = match loss.separate {
-        true => Reduction::None,
-        false => Reduction::Mean,
-    };
-    let of = |x: &Inputs<f64>| loss.ones(x, r);
-    let (before, after) = (of(x), of(&moved));
-    let as_inputs = |run: &Run<f64>| Inputs {
-        v: run.grads.clone(),
-        ..x.clone()
-    };
-    let moved_grads = loss.select(&as_inputs(&before), order).v;
-    for (a, b) in after.grads.iter().zip(&moved_grads) {
-        assert_scaled(&format!("{}: gradient, reordered", loss.name), a, b, 1.0);
-    }
-    if loss.separate && before.value.ndim() > 0 {
-        let want = before.value.index_select(0, order).unwrap();
-        assert_scaled(
-            &format!("{}: reordered", loss.name),
-            &after.value,
-            &want,
-            1.0,
-        );
-    } else {
-        let what = format!("{}: reordered", loss.name);
-        assert_same(&what, &[total(&after.value)], &[total(&before.value)]);
-    }
+#[track_caller]
+fn same(what: &str, a: f64, b: f64) {
+    let size = a.abs().max(b.abs()).max(1.0);
+    assert!((a - b).abs() <= 1e-9 * size, "{what}: {a} and {b}");
 }
 
-/// A sample's value does not depend on the others: that of the first is the same alone.
-fn alone(loss: &Entry<f64>, x: &Inputs<f64>) {
-    let first = loss.select(x, &Tensor::from([0]));
-    let (one, many) = (
-        loss.ones(&first, Reduction::None),
-        loss.ones(x, Reduction::None),
-    );
-    let want = many.value.narrow(0, 0, 1).unwrap();
-    assert_scaled(&format!("{}: alone", loss.name), &one.value, &want, 1.0);
-}
-
-/// The same number added to a whole row changes nothing, and the gradient of a row sums to 0.
-fn shifts(loss: &Entry<f64>, x: &Inputs<f64>, d: &mut Draw) {
-    for &input in loss.shifts {
-        let mut shape = x.v[input].shape().to_vec();
-        *shape.last_mut().unwrap() = 1;
-        let shift = d.between(-20.0, 20.0, &shape);
-        let mut moved = x.clone();
-        moved.v[input] = x.v[input].add(&shift).unwrap();
-        let (before, after) = (
-            loss.ones(x, Reduction::Mean),
-            loss.ones(&moved, Reduction::Mean),
-        );
-        let what = format!("{}: input {input} shifted", loss.name);
-        assert_scaled(&what, &after.value, &before.value, 1.0);
-        for (a, b) in after.grads.iter().zip(&before.grads) {
-            assert_scaled(&what, a, b, 1.0);
-        }
-        let sums = before.grads[input].sum(-1).unwrap();
-        assert_scaled(&what, &sums, &sums.zeros_like(), 0.0);
-    }
-}
-
-/// Backward is linear in the gradient that it begins with, and the gradient of a sum is the sum of the gradients.
-fn linearity(loss: &Entry<f64>, x: &Inputs<f64>, d: &mut Draw) {
-    let r = Reduction::None;
-    let like = |y: &Tensor<f64>, d: &mut Draw| d.between::<f64>(-2.0, 2.0, y.shape());
-    let y = loss.ones(x, r).value;
-    let (a, b) = (like(&y, d), like(&y, d));
-    let both = a.mul(3.0).unwrap().sub(b.mul(0.5).unwrap()).unwrap();
-    let of = |seed: &Tensor<f64>| loss.run(x, r, |_| seed.clone()).grads;
-    for ((both, a), b) in of(&both).iter().zip(of(&a)).zip(of(&b)) {
-        let want = a.mul(3.0).unwrap().sub(b.mul(0.5).unwrap()).unwrap();
-        assert_scaled(&format!("{}: linearity", loss.name), both, &want, 1.0);
-    }
-    // The loss twice on one tape, once with a factor, beside itself.
+/// The gradient of `loss` at `x`.
+fn slopes(x: &[f64], loss: impl Fn(&V) -> Result<V>) -> Vec<f64> {
     let tape = Tape::new();
-    let v: Vec<Var<f64>> = x.v.iter().map(|v| tape.leaf(v.clone())).collect();
-    let of = |v: &[Var<f64>]| (loss.call)(v, x, Reduction::Mean).unwrap().sum(..).unwrap();
-    let sum = of(&v).add(of(&v).mul(0.25).unwrap()).unwrap();
-    let together = sum.backward().unwrap();
-    let one = loss.ones(x, Reduction::Mean).grads;
-    for (v, one) in v.iter().zip(&one) {
-        let got = together
-            .find(v)
-            .cloned()
-            .unwrap_or_else(|| one.zeros_like());
-        assert_scaled(&format!("{}: sum of losses", loss.name), &got, one, 1.25);
-    }
+    let x = tape.leaf(matrix(x).into_value());
+    let y = loss(&x).unwrap();
+    y.backward().unwrap().get(&x).unwrap().to_vec()
+}
+
+type OfLogits = fn(&V, &Tensor<i64>, &V) -> Result<V>;
+
+/// Losses of logits, which depend on the differences in a row alone; some take classes, some another row.
+fn of_logits() -> Vec<(&'static str, OfLogits)> {
+    vec![
+        ("cross_entropy", |x, t, _| cross_entropy(x, t)),
+        ("cross_entropy, smoothed", |x, t, _| {
+            CrossEntropy::new().label_smoothing(0.2).forward(x, t)
+        }),
+        ("cross_entropy of distributions", |x, _, q| {
+            cross_entropy(x, &q.softmax(-1)?)
+        }),
+        ("softmax_focal_loss", |x, t, _| softmax_focal_loss(x, t)),
+        ("poly1_cross_entropy", |x, t, _| poly1_cross_entropy(x, t)),
+        ("generalized_cross_entropy", |x, t, _| {
+            generalized_cross_entropy(x, t)
+        }),
+        ("logit_adjusted_cross_entropy", |x, t, _| {
+            logit_adjusted_cross_entropy(x, t, &Tensor::from([0.1, 0.2, 0.3, 0.4]))
+        }),
+        ("multi_margin_loss", |x, t, _| multi_margin_loss(x, t)),
+        ("multilabel_margin_loss", |x, t, _| {
+            let rest = Tensor::full([N, C - 1], -1)?;
+            multilabel_margin_loss(x, &Tensor::cat(&[&t.unsqueeze(1)?, &rest], 1)?)
+        }),
+        ("kl_div_with_logits", |x, _, q| kl_div_with_logits(x, q)),
+        ("js_divergence", |x, _, q| js_divergence(x, q)),
+        ("entropy_with_logits", |x, _, _| {
+            entropy_with_logits(x, -1)?.sum(..)
+        }),
+        ("list_net", |x, _, q| list_net(x, q)),
+        ("list_mle", |x, _, q| list_mle(x, q.value())),
+        ("ctc_loss_with_logits", |x, t, _| {
+            let label = t.select(0, 0)?.maximum(1)?.reshape([1, 1])?;
+            let (steps, one) = (Tensor::from([N as i64]), Tensor::from([1]));
+            ctc_loss_with_logits(&x.unsqueeze(1)?, &label, &steps, &one)
+        }),
+    ]
+}
+
+/// Of values: what an exchange of prediction and target does.
+type OfTwo = fn(&V, &V) -> Result<V>;
+
+fn symmetric() -> Vec<(&'static str, OfTwo)> {
+    vec![
+        ("mse_loss", mse_loss),
+        ("rmse_loss", rmse_loss),
+        ("l1_loss", l1_loss),
+        ("smooth_l1_loss", smooth_l1_loss),
+        ("huber_loss", huber_loss),
+        ("log_cosh_loss", log_cosh_loss),
+        ("charbonnier_loss", charbonnier_loss),
+        ("js_divergence", js_divergence),
+        ("wasserstein_1d", |a, b| {
+            wasserstein_1d(&a.softmax(-1)?, &b.softmax(-1)?)
+        }),
+        ("cosine_similarity", |a, b| cosine_similarity(a, b)?.sum(..)),
+        ("ntxent", ntxent),
+        ("barlow_twins_loss", barlow_twins_loss),
+        ("vicreg_loss", vicreg_loss),
+        ("clip_loss", |a, b| {
+            clip_loss(a, b, &Var::from(Tensor::scalar(3.0)))
+        }),
+        ("siglip_loss", |a, b| {
+            let (k, bias) = (Tensor::scalar(3.0), Tensor::scalar(-1.0));
+            siglip_loss(a, b, &Var::from(k), &Var::from(bias))
+        }),
+    ]
+}
+
+/// Losses of directions, which do not see how long a vector is.
+fn of_directions() -> Vec<(&'static str, OfTwo)> {
+    let mut all = symmetric();
+    all.retain(|(name, _)| {
+        ["cosine_similarity", "ntxent", "clip_loss", "siglip_loss"].contains(name)
+    });
+    all.extend([
+        (
+            "cosine_embedding_loss",
+            (|a, b| cosine_embedding_loss(a, b, &Tensor::from([1.0, -1.0, 1.0]))) as OfTwo,
+        ),
+        ("info_nce", info_nce),
+        ("sup_con_loss", |a, _| {
+            sup_con_loss(a, &Tensor::from([0, 0, 1]))
+        }),
+        ("multi_similarity_loss", |a, _| {
+            multi_similarity_loss(a, &Tensor::from([0, 0, 1]))
+        }),
+    ]);
+    all
+}
+
+fn boxes(x: &[f64]) -> V {
+    let corners = x.chunks_exact(4).map(|b| {
+        let (w, h) = (0.1 + b[2].abs(), 0.1 + b[3].abs());
+        [b[0], b[1], b[0] + w, b[1] + h]
+    });
+    let corners: Vec<f64> = corners.flatten().collect();
+    Var::from(Tensor::from_vec(corners, [N, 4]).unwrap())
 }
 
 proptest! {
-    #![proptest_config(cases(24))]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(41),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
-    fn every_loss_obeys(seed in any::<u64>(), n in 2..6usize, c in 2..5usize) {
-        for loss in all::<f64>() {
-            let d = &mut Draw::new(seed, n, c);
-            let x = (loss.make)(d);
-            if loss.reduces {
-                // Sequences lie along the second dimension, and a batch against itself is counted otherwise.
-                let batch = loss.separate && loss.samples[0][0] == Some(0);
-                let batch = batch.then_some(n);
-                reductions(&loss, &x, batch);
-            }
-            let order = order(d, n);
-            permutation(&loss, &x, &order);
-            if loss.separate && loss.reduces {
-                alone(&loss, &x);
-            }
-            shifts(&loss, &x, d);
-            linearity(&loss, &x, d);
-        }
-    }
-}
-
-/// A loss of classes with a weight for each, and one class that is ignored.
-type Classed = fn(Option<Tensor<f64>>, i64, Reduction, &Var<f64>, &Tensor<i64>) -> Result<Var<f64>>;
-
-const CLASSED: &[(&str, Classed)] = &[
-    ("cross_entropy", |w, i, r, x, t| {
-        CrossEntropy::new()
-            .weight(w)
-            .ignore_index(i)
-            .reduction(r)
-            .forward(x, t)
-    }),
-    ("nll_loss", |w, i, r, x, t| {
-        NllLoss::new()
-            .weight(w)
-            .ignore_index(i)
-            .reduction(r)
-            .forward(x, t)
-    }),
-    ("softmax_focal_loss", |w, i, r, x, t| {
-        SoftmaxFocalLoss::new()
-            .weight(w)
-            .ignore_index(i)
-            .reduction(r)
-            .forward(x, t)
-    }),
-    ("generalized_cross_entropy", |w, i, r, x, t| {
-        GeneralizedCrossEntropy::new()
-            .weight(w)
-            .ignore_index(i)
-            .reduction(r)
-            .forward(x, t)
-    }),
-    ("poly1_cross_entropy", |w, i, r, x, t| {
-        Poly1CrossEntropy::new()
-            .weight(w)
-            .ignore_index(i)
-            .reduction(r)
-            .forward(x, t)
-    }),
-    ("linear_cross_entropy", |w, i, r, x, t| {
-        let layer = Var::from(x.value().index_select(0, &Tensor::from([0, 1, 0])).unwrap());
-        let loss = LinearCrossEntropy::new()
-            .weight(w)
-            .ignore_index(i)
-            .reduction(r);
-        loss.forward(
-            x,
-            &layer.mul(Var::from(Tensor::from([[1.0], [0.5], [-1.0]])))?,
-            t,
-        )
-    }),
-];
-
-/// The value of a loss, and the gradient by its rows.
-fn value_and_rows(
-    x: &Tensor<f64>,
-    loss: impl FnOnce(&Var<f64>) -> Result<Var<f64>>,
-) -> (f64, Tensor<f64>) {
-    let x = Tape::new().leaf(x.clone());
-    let y = loss(&x).unwrap().sum(..).unwrap();
-    let mut grads = y.backward().unwrap();
-    (y.item().unwrap(), grads.take(&x).unwrap())
-}
-
-/// The rows of `from` at each place of `order` summed into `n` rows.
-fn gathered(from: &Tensor<f64>, order: &Tensor<i64>, n: usize) -> Tensor<f64> {
-    let zero = Tensor::zeros([n, from.shape()[1]]).unwrap();
-    zero.index_add(0, order, from).unwrap()
-}
-
-/// Every sample as often as its weight says.
-fn repeated(weights: &[i64]) -> Tensor<i64> {
-    let all = weights.iter().enumerate();
-    let all = Vec::from_iter(all.flat_map(|(i, w)| std::iter::repeat_n(i as i64, *w as usize)));
-    let n = all.len();
-    Tensor::from_vec(all, [n]).unwrap()
-}
-
-const BOTH: [Reduction; 2] = [Reduction::Sum, Reduction::Mean];
-
-proptest! {
-    #![proptest_config(cases(32))]
-
-    #[test]
-    fn a_weight_of_a_class_repeats_its_samples(seed in any::<u64>(), n in 2..7usize) {
-        let d = &mut Draw::new(seed, n, 3);
-        let (x, t) = (d.between(-3.0, 3.0, &[n, 3]), d.classes(3, &[n]));
-        let w = [1, 2, 3];
-        let weight = Tensor::from(w.map(|w| w as f64));
-        let order = repeated(&Vec::from_iter(t.to_vec().iter().map(|&t| w[t as usize])));
-        let (many_x, many_t) = (x.index_select(0, &order).unwrap(), t.index_select(0, &order).unwrap());
-        for (name, loss) in CLASSED.iter().filter(|(name, _)| !name.starts_with("linear")) {
-            for r in BOTH {
-                let weighted = value_and_rows(&x, |x| loss(Some(weight.clone()), -100, r, x, &t));
-                let many = value_and_rows(&many_x, |x| loss(None, -100, r, x, &many_t));
-                assert_same(name, &[weighted.0], &[many.0]);
-                assert_scaled(name, &weighted.1, &gathered(&many.1, &order, n), 1.0);
+    fn a_shift_of_a_row_of_logits_changes_nothing(
+        x in numbers(8.0), q in numbers(3.0), t in classes(), by in prop::collection::vec(-50.0..50.0, N),
+    ) {
+        let (target, q) = (vector(&t), matrix(&q));
+        let shift = Var::from(vector(&by)).unsqueeze(1).unwrap();
+        for (name, loss) in of_logits() {
+            let plain = value(loss(&matrix(&x), &target, &q));
+            let moved = value(loss(&matrix(&x).add(&shift).unwrap(), &target, &q));
+            prop_assert!((plain - moved).abs() < 1e-9 * plain.abs().max(1.0), "{name}: {plain} {moved}");
+            // So a row's slopes add up to nothing: in cross entropy to the last digits of the largest, elsewhere to those
+            // of the probabilities that they are differences of.
+            let (digits, least) = match name {
+                "cross_entropy" => (2.0 * f64::EPSILON, 0.0),
+                _ => (1e-13, 1.0),
+            };
+            for row in slopes(&x, |x| loss(x, &target, &q)).chunks(C) {
+                let largest = row.iter().fold(least, |m, g| f64::max(m, g.abs()));
+                let sum: f64 = row.iter().sum();
+                prop_assert!(sum.abs() <= digits * largest, "{name}: {row:?}");
             }
         }
     }
 
     #[test]
-    fn a_weight_of_an_element_repeats_it(seed in any::<u64>(), n in 1..7usize) {
-        type Weighted = fn(Tensor<f64>, Reduction, &Var<f64>, &Var<f64>) -> Result<Var<f64>>;
-        let losses: [(&str, Weighted); 5] = [
-            ("mse_loss", |w, r, x, t| MseLoss::new().weight(w).reduction(r).forward(x, t)),
-            ("l1_loss", |w, r, x, t| L1Loss::new().weight(w).reduction(r).forward(x, t)),
-            ("huber_loss", |w, r, x, t| HuberLoss::new().weight(w).reduction(r).forward(x, t)),
-            ("smooth_l1_loss", |w, r, x, t| SmoothL1Loss::new().weight(w).reduction(r).forward(x, t)),
-            ("binary_cross_entropy_with_logits", |w, r, x, t| {
-                BinaryCrossEntropyWithLogits::new().weight(w).reduction(r).forward(x, t)
-            }),
-        ];
-        let d = &mut Draw::new(seed, n, 2);
-        let (x, t) = (d.between(-3.0, 3.0, &[n, 2]), d.between::<f64>(0.0, 1.0, &[n, 2]));
-        let weights = d.classes(4, &[n]);
-        let order = repeated(&weights.to_vec());
-        let weight = weights.cast::<f64>().reshape([n, 1]).unwrap().expand([n, 2]).unwrap();
-        let (many_x, many_t) = (x.index_select(0, &order).unwrap(), t.index_select(0, &order).unwrap());
-        let ones = many_t.ones_like();
-        for (name, loss) in losses {
-            let weighted = value_and_rows(&x, |x| loss(weight.clone(), Reduction::Sum, x, &Var::from(&t)));
-            let many = value_and_rows(&many_x, |x| loss(ones.clone(), Reduction::Sum, x, &Var::from(&many_t)));
-            assert_same(name, &[weighted.0], &[many.0]);
-            assert_scaled(name, &weighted.1, &gathered(&many.1, &order, n), 1.0);
+    fn divergences_are_never_negative(x in numbers(30.0), q in numbers(30.0), p in 0.05f64..0.95) {
+        let (a, b) = (matrix(&x), matrix(&q));
+        let none = Reduction::None;
+        let kl = KlDivWithLogits::new().reduction(none);
+        for kl in [list(kl.forward(&a, &b)), list(kl.clone().reverse(true).forward(&a, &b)), list(kl.forward(&a, &a))] {
+            prop_assert!(kl.iter().all(|v| *v >= 0.0), "{kl:?}");
+        }
+        let js = list(JsDivergence::new().reduction(none).forward(&a, &b));
+        prop_assert!(js.iter().all(|v| (0.0..=LN_2 * (1.0 + 1e-12)).contains(v)), "{js:?}");
+        let uneven = list(JsDivergence::new().beta(p).reduction(none).forward(&a, &b));
+        prop_assert!(uneven.iter().all(|v| *v >= 0.0), "{uneven:?}");
+        let gaussian = list(GaussianKl::new().reduction(none).forward(&a, &b));
+        prop_assert!(gaussian.iter().all(|v| *v >= 0.0), "{gaussian:?}");
+        let spread = list(entropy_with_logits(&a, -1));
+        prop_assert!(spread.iter().all(|v| (0.0..=(C as f64).ln() + 1e-12).contains(v)), "{spread:?}");
+        let (rows, others) = (a.softmax(-1).unwrap(), b.softmax(-1).unwrap());
+        same("two entropies", spread[0], list(entropy(&rows, -1))[0]);
+        let way = list(Wasserstein1d::new().reduction(none).forward(&rows, &others));
+        prop_assert!(way.iter().all(|v| (0.0..=C as f64 - 1.0).contains(v)), "{way:?}");
+        // Both ways of one divergence, from logits and from logarithms.
+        let logs = KlDiv::new().log_target(true).reduction(Reduction::Sum);
+        let of_logs = logs.forward(&a.log_softmax(-1).unwrap(), &b.log_softmax(-1).unwrap());
+        let of_logits = KlDivWithLogits::new().reduction(Reduction::Sum).forward(&a, &b);
+        same("two divergences", value(of_logs), value(of_logits));
+    }
+
+    #[test]
+    fn overlaps_lie_between_0_and_1(x in prop::collection::vec(0.0..1.0f64, N * C), t in prop::collection::vec(0..2i32, N * C)) {
+        let x = matrix(&x);
+        let t: Vec<f64> = t.into_iter().map(f64::from).collect();
+        let t = matrix(&t);
+        let none = Reduction::None;
+        for smooth in [0.0, 1.0] {
+            let both = [
+                list(DiceLoss::new().smooth(smooth).reduction(none).forward(&x, &t)),
+                list(DiceLoss::new().smooth(smooth).squared(true).reduction(none).forward(&x, &t)),
+                list(TverskyLoss::new().smooth(smooth).alpha(0.3).beta(0.7).reduction(none).forward(&x, &t)),
+            ];
+            prop_assert!(both.iter().flatten().all(|v| (-1e-12..=1.0 + 1e-12).contains(v)), "{both:?}");
+        }
+        let rows = x.softmax(1).unwrap();
+        let lovasz = value(lovasz_softmax(&rows, &Tensor::from([0, 3, 1])));
+        prop_assert!((0.0..=1.0 + 1e-12).contains(&lovasz), "{lovasz}");
+        prop_assert!(value(lovasz_hinge(&x, t.value())) >= 0.0);
+    }
+
+    #[test]
+    fn boxes_may_be_moved_and_scaled(a in numbers(3.0), b in numbers(3.0), by in -9.0..9.0, scale in 0.2..5.0) {
+        let (a, b) = (boxes(&a), boxes(&b));
+        let all: [(&str, OfTwo, f64); 3] = [("giou", giou_loss, 2.0), ("diou", diou_loss, 2.0), ("ciou", ciou_loss, 3.0)];
+        for (name, loss, most) in all {
+            let plain = value(loss(&a, &b));
+            let moved = |x: &V| x.mul(scale).unwrap().add(by).unwrap();
+            // The `eps` of the denominators is not scaled with the boxes.
+            prop_assert!((value(loss(&moved(&a), &moved(&b))) - plain).abs() < 1e-4, "{name}");
+            prop_assert!((-1e-6..=most).contains(&plain), "{name}: {plain}");
+            prop_assert!(value(loss(&a, &a)).abs() < 1e-5, "{name}");
+        }
+        same("giou, exchanged", value(giou_loss(&a, &b)), value(giou_loss(&b, &a)));
+        same("diou, exchanged", value(diou_loss(&a, &b)), value(diou_loss(&b, &a)));
+    }
+
+    #[test]
+    fn exchanges_and_bounds_of_errors(x in numbers(20.0), t in numbers(20.0), q in 0.01f64..0.99, delta in 0.1f64..5.0) {
+        let (a, b) = (matrix(&x), matrix(&t));
+        for (name, loss) in symmetric() {
+            same(name, value(loss(&a, &b)), value(loss(&b, &a)));
+        }
+        let quantile = |q: f64, x, t| value(QuantileLoss::new().q(q).forward(x, t));
+        same("quantile", quantile(q, &a, &b), quantile(1.0 - q, &b, &a));
+        let expectile = |q: f64, x, t| value(ExpectileLoss::new().q(q).forward(x, t));
+        same("expectile", expectile(q, &a, &b), expectile(1.0 - q, &b, &a));
+        let (l1, mse) = (value(l1_loss(&a, &b)), value(mse_loss(&a, &b)));
+        same("half a quantile", 2.0 * quantile(0.5, &a, &b), l1);
+        same("half an expectile", 2.0 * expectile(0.5, &a, &b), mse);
+        same("a root", value(rmse_loss(&a, &b)).powi(2), mse);
+        let huber = value(HuberLoss::new().delta(delta).forward(&a, &b));
+        prop_assert!(huber <= 0.5 * mse * (1.0 + 1e-12) && huber <= delta * l1 * (1.0 + 1e-12));
+        let smooth = value(SmoothL1Loss::new().beta(delta).forward(&a, &b));
+        same("smooth_l1 and huber", smooth * delta, huber);
+        let log_cosh = value(log_cosh_loss(&a, &b));
+        prop_assert!(log_cosh <= l1 && log_cosh >= l1 - LN_2 - 1e-12);
+        prop_assert!(value(charbonnier_loss(&a, &b)) >= l1);
+        let shifted = |x: &V| x.add(delta).unwrap();
+        same("a shift", value(gaussian_nll_loss(&a, &b, 0.5)), value(gaussian_nll_loss(&shifted(&a), &shifted(&b), 0.5)));
+        same("a variance and its logarithm", value(gaussian_nll_loss(&a, &b, delta)), value(gaussian_nll_loss_with_log_var(&a, &b, delta.ln())));
+    }
+
+    #[test]
+    fn signs_may_be_turned(x in numbers(9.0), y in numbers(9.0), t in prop::collection::vec(any::<bool>(), N * C)) {
+        let (x, other) = (matrix(&x), matrix(&y));
+        let labels: Vec<f64> = t.iter().map(|&t| f64::from(u8::from(t))).collect();
+        let labels = matrix(&labels);
+        let signs = labels.mul(2.0).unwrap().sub(1.0).unwrap();
+        let turned = |x: &V| -x;
+        type OfSigns = fn(&V, &Tensor<f64>) -> Result<V>;
+        let of_signs: [(&str, OfSigns); 3] = [("soft_margin", soft_margin_loss), ("hinge", hinge_loss), ("squared_hinge", squared_hinge_loss)];
+        for (name, loss) in of_signs {
+            same(name, value(loss(&x, signs.value())), value(loss(&turned(&x), turned(&signs).value())));
+        }
+        let no = labels.sub(1.0).unwrap().mul(-1.0).unwrap();
+        same("labels", value(binary_cross_entropy_with_logits(&x, &labels)), value(binary_cross_entropy_with_logits(&turned(&x), &no)));
+        same("a label and a sign", value(binary_cross_entropy_with_logits(&x, &labels)), value(soft_margin_loss(&x, signs.value())));
+        same("logits and probabilities", value(binary_cross_entropy_with_logits(&x, &labels)), value(binary_cross_entropy(&x.sigmoid(), &labels)));
+        same("many labels", value(multilabel_soft_margin_loss(&x, &labels)), value(binary_cross_entropy_with_logits(&x, &labels)));
+        let focal = SigmoidFocalLoss::new().alpha(0.5);
+        same("focal", value(focal.forward(&x, labels.value())), value(focal.forward(&turned(&x), no.value())));
+        let plain = AsymmetricLoss::new().gamma_pos(0.0).gamma_neg(0.0).clip(0.0).reduction(Reduction::Mean);
+        same("asymmetric without options", value(plain.forward(&x, labels.value())), value(binary_cross_entropy_with_logits(&x, &labels)));
+        same("ranks", value(margin_ranking_loss(&x, &other, &signs)), value(margin_ranking_loss(&other, &x, &turned(&signs))));
+        // Of two that are compared one wins.
+        let first = list(PairwiseLogistic::new().reduction(Reduction::None).forward(&x, &other));
+        let second = list(PairwiseLogistic::new().reduction(Reduction::None).forward(&other, &x));
+        for (a, b) in first.iter().zip(&second) {
+            same("a win and a loss", (-a).exp() + (-b).exp(), 1.0);
+        }
+        let zero = Var::from(x.value().zeros_like());
+        let preferred = list(DpoLoss::new().beta(0.3).reduction(Reduction::None).forward(&x, &other, &zero, &zero));
+        let not = list(DpoLoss::new().beta(0.3).reduction(Reduction::None).forward(&other, &x, &zero, &zero));
+        for (a, b) in preferred.iter().zip(&not) {
+            same("a preference and its opposite", (-a).exp() + (-b).exp(), 1.0);
         }
     }
 
     #[test]
-    fn an_ignored_sample_is_as_one_left_out(seed in any::<u64>(), n in 3..8usize, ignored in -2..3i64) {
-        let d = &mut Draw::new(seed, n, 3);
-        let (mut x, mut t) = (d.between::<f64>(-3.0, 3.0, &[n, 3]), d.classes(3, &[n]));
-        // The first two make the layer of one of the losses, and are counted.
-        t = t.map(|k| if k == ignored { (k + 1) % 3 } else { k });
-        let left_out = Vec::from_iter((2..n as i64).filter(|_| d.pick(2) == 0));
-        for &i in &left_out {
-            t.set([i], ignored).unwrap();
-            // Not even a number that is none may be looked at.
-            x.set([i, 1], f64::NAN).unwrap();
+    fn lengths_and_places_do_not_count(a in numbers(2.0), b in numbers(2.0), c in numbers(2.0), scale in 0.01f64..100.0, by in -5.0..5.0) {
+        let (a, b, c) = (matrix(&a), matrix(&b), matrix(&c));
+        let scaled = |x: &V| x.mul(scale).unwrap();
+        for (name, loss) in of_directions() {
+            same(name, value(loss(&a, &b)), value(loss(&scaled(&a), &b)));
         }
-        let kept = Vec::from_iter((0..n as i64).filter(|i| !left_out.contains(i)));
-        let kept = Tensor::from_vec(kept.clone(), [kept.len()]).unwrap();
-        let (few_x, few_t) = (x.index_select(0, &kept).unwrap(), t.index_select(0, &kept).unwrap());
-        let weight = Tensor::from([1.0, 2.5, 0.5]);
-        for (name, loss) in CLASSED {
-            for r in BOTH {
-                let all = value_and_rows(&x, |x| loss(Some(weight.clone()), ignored, r, x, &t));
-                let few = value_and_rows(&few_x, |x| loss(Some(weight.clone()), ignored, r, x, &few_t));
-                assert_same(name, &[all.0], &[few.0]);
-                assert_scaled(name, &all.1, &gathered(&few.1, &kept, n), 1.0);
+        prop_assert!(value(info_nce(&a, &b)) >= 0.0 && value(ntxent(&a, &b)) >= 0.0);
+        prop_assert!(value(sup_con_loss(&a, &Tensor::from([0, 0, 1]))) >= 0.0);
+        // Distances do not see where all vectors are.
+        let moved = |x: &V| x.add(by).unwrap();
+        let none = Reduction::None;
+        let triplet = TripletMarginLoss::new().reduction(none);
+        let pair = ContrastiveLoss::new().reduction(none);
+        let t = Tensor::from([1.0, 0.0, 1.0]);
+        for (plain, moved) in [
+            (list(triplet.forward(&a, &b, &c)), list(triplet.forward(&moved(&a), &moved(&b), &moved(&c)))),
+            (list(pair.forward(&a, &b, &t)), list(pair.forward(&moved(&a), &moved(&b), &t))),
+            (list(cdist(&a, &b)), list(cdist(&moved(&a), &moved(&b)))),
+            (list(vicreg_loss(&a, &b).and_then(|_| pairwise_distance(&a, &b))), list(pairwise_distance(&moved(&a), &moved(&b)))),
+        ] {
+            for (a, b) in plain.iter().zip(&moved) {
+                same("a distance", *a, *b);
             }
         }
+        // Of three sides none is longer than the other two.
+        let side = |x: &V, y: &V| list(PairwiseDistance::new().eps(0.0).forward(x, y));
+        for ((ab, bc), ac) in side(&a, &b).iter().zip(side(&b, &c)).zip(side(&a, &c)) {
+            prop_assert!(ac <= ab + bc + 1e-12);
+        }
+        // What is standardised sees neither shift nor scale, up to the `eps` beside the variance.
+        let plain = value(barlow_twins_loss(&a, &b));
+        let changed = value(barlow_twins_loss(&moved(&a), &b));
+        prop_assert!((plain - changed).abs() < 1e-9 * plain.max(1.0), "{plain} {changed}");
     }
 
-    /// Pixels of pictures, which a loss of regions leaves out of its sums.
     #[test]
-    fn an_ignored_pixel_is_as_one_left_out(seed in any::<u64>(), n in 2..8usize) {
-        let d = &mut Draw::new(seed, n, 3);
-        let x = d.between::<f64>(-2.0, 2.0, &[1, 3, n]).softmax(1).unwrap();
-        let mut t = d.classes(3, &[1, n]);
-        let kept = Vec::from_iter((0..n as i64).filter(|&i| i == 0 || d.pick(2) == 0));
-        for i in (0..n as i64).filter(|i| !kept.contains(i)) {
-            t.set([0, i], 255).unwrap();
-        }
-        let kept = Tensor::from_vec(kept.clone(), [kept.len()]).unwrap();
-        let (few_x, few_t) = (x.index_select(2, &kept).unwrap(), t.index_select(1, &kept).unwrap());
-        type Regions = fn(&Var<f64>, &Tensor<i64>) -> Result<Var<f64>>;
-        let losses: [(&str, Regions); 3] = [
-            ("dice_loss", |x, t| DiceLoss::new().ignore_index(255).forward(x, t)),
-            ("tversky_loss", |x, t| TverskyLoss::new().alpha(0.3).ignore_index(255).forward(x, t)),
-            ("lovasz_softmax", |x, t| LovaszSoftmax::new().ignore_index(255).forward(x, t)),
-        ];
-        for (name, loss) in losses {
-            let all = value_and_rows(&x, |x| loss(x, &t));
-            let few = value_and_rows(&few_x, |x| loss(x, &few_t));
-            assert_same(name, &[all.0], &[few.0]);
-            let zero = x.zeros_like();
-            assert_scaled(name, &all.1, &zero.index_add(2, &kept, &few.1).unwrap(), 1.0);
-        }
+    fn rates_are_best_at_the_mean(t in 0.5f64..20.0, off in prop::sample::select(vec![-0.3, -0.01, 0.01, 0.3])) {
+        let one = |v: f64| Var::from(Tensor::from([v]));
+        let (best, near) = (one(t.ln()), one(t.ln() + off));
+        prop_assert!(value(poisson_nll_loss(&best, &one(t))) < value(poisson_nll_loss(&near, &one(t))));
+        prop_assert!(value(tweedie_nll_loss(&best, &one(t))) < value(tweedie_nll_loss(&near, &one(t))));
+        prop_assert!(value(gaussian_nll_loss(&one(t), &one(0.0), t * t)) < value(gaussian_nll_loss(&one(t), &one(0.0), t * t * (1.0 + off))));
     }
-}
 
-/// Functions that are no losses, or have laws of their own.
-const APART: &[&str] = &["softmax", "log_softmax", "sigmoid", "log_sigmoid"];
-
-#[test]
-fn no_loss_is_missing_from_the_table() {
-    let names = Vec::from_iter(all::<f64>().iter().map(|loss| loss.name));
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = 0;
-    for folder in fs::read_dir(src)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-    {
-        let Ok(files) = fs::read_dir(folder) else {
-            continue;
-        };
-        for file in files {
-            let text = fs::read_to_string(file.unwrap().path()).unwrap();
-            for line in text.lines().filter_map(|line| line.strip_prefix("pub fn ")) {
-                let name = line.split(['<', '(']).next().unwrap();
-                found += 1;
-                let known = names.contains(&name) || APART.contains(&name);
-                assert!(known, "tests/common/mod.rs has no entry for `{name}`");
+    #[test]
+    fn the_probabilities_of_all_label_sequences_add_up(x in prop::collection::vec(-4.0f64..4.0, 9)) {
+        // Three steps of a blank and two labels: each path spells one of the sequences of at most three labels.
+        let x = Var::from(Tensor::from_vec(x, [3, 1, 3]).unwrap());
+        let steps = Tensor::from([3]);
+        let mut total = 0.0;
+        for n in 0..=3u32 {
+            for code in 0..2i64.pow(n) {
+                let labels: Vec<i64> = (0..n).map(|k| 1 + (code >> k & 1)).collect();
+                let length = Tensor::from([i64::from(n)]);
+                let loss = CtcLossWithLogits::new().reduction(Reduction::Sum);
+                total += (-value(loss.forward(&x, &vector(&labels), &steps, &length))).exp();
             }
         }
+        same("all sequences", total, 1.0);
     }
-    assert!(found >= names.len(), "{found} functions");
 }

@@ -33,3 +33,6 @@ fn row_dim<T: Float>(op: &'static str, x: &Var<T>, dim: i64) -> Result<(usize, f
     let others = x.shape().iter().enumerate().filter(|(d, _)| *d != dim);
     Ok((dim, others.map(|(_, &n)| n as f64).product()))
 }
+
+#[cfg(test)]
+mod tests;
