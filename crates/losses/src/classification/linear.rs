@@ -167,11 +167,11 @@ fn add_columns<T: Float>(rows: &[T], sums: &mut [f64]) {
 }
 
 impl<L, const N: usize> Linear<L, N> {
-    /// Rows to a chunk: a twelfth of all, so that a chunk's logits are a small part of what is not held, but so many
+    /// Rows to a chunk: a sixteenth of all, so that a chunk's logits are a small part of what is not held, but so many
     /// that the layer's weights are worth reading for them.
     fn chunk(&self) -> usize {
         match self.chunk {
-            0 => (self.live.len() / 12)
+            0 => (self.live.len() / 16)
                 .next_multiple_of(16)
                 .clamp(64, 512)
                 .min(self.live.len()),

@@ -66,7 +66,7 @@ options! {
         smooth_over_finite: bool = false,
         /// The factor of `lse²`, which is added to each row that counts.
         z_loss: f64 = 0.0,
-        /// How many rows' logits are held at a time; `None` takes a twelfth of the rows, from 64 to 512.
+        /// How many rows' logits are held at a time; `None` takes a sixteenth of the rows, from 64 to 512.
         chunk_size: Option<usize> = None,
     }
 }

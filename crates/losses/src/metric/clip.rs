@@ -214,6 +214,7 @@ impl<T: Float> RowPass<T> for Slopes<T> {
 }
 
 /// The cosines or their gradients, their rows and columns, and the slope of all losses in the scale.
+#[derive(Clone)]
 struct Kept<T: Float> {
     pairs: Pairs<T>,
     rows: Vec<Line>,
@@ -284,13 +285,9 @@ impl<T: Float> Fused<T> for Clip {
     ) -> Result<FusedGrads<T>> {
         let wanted = [needs.get(0), needs.get(1)];
         let (vectors, slope): ([_; 2], f64) = if self.reduction == Reduction::None {
-            // A row's gradients and a column's count differently: they are made again, for these numbers.
-            let mut kept = Kept {
-                pairs: Pairs::of(NAME, inputs[0], Some(inputs[1]))?,
-                rows: kept.rows.clone(),
-                columns: kept.columns.clone(),
-                slope: 0.0,
-            };
+            // A row's gradients and a column's count differently: they are made for these numbers, in a copy of the
+            // cosines.
+            let mut kept = kept.clone();
             let weight = dy.to_vec().iter().map(|g| g.f64()).collect();
             let slope = kept.pass(inputs[2].item()?.f64(), weight);
             let one = Tensor::scalar(T::ONE);

@@ -145,6 +145,7 @@ pub(super) fn row_scale<T: Float>(
 }
 
 /// The directions of a batch of vectors.
+#[derive(Clone)]
 pub(super) struct Units<T: Float> {
     /// Each vector divided by its length; a vector of zeros stays as it is.
     pub(super) rows: Tensor<T>,
@@ -242,6 +243,7 @@ impl<T: Float> Units<T> {
 }
 
 /// Two batches of directions and the matrix of their cosines, or one batch and its own.
+#[derive(Clone)]
 pub(super) struct Pairs<T: Float> {
     pub(super) a: Units<T>,
     b: Option<Units<T>>,
