@@ -438,7 +438,7 @@ fn walk(op: &'static str, layout: &Layout, items: &[IndexItem]) -> Result<(Layou
                     );
                     return Err(fail(expected));
                 }
-                let places = mask.nonzero();
+                let places = mask.try_nonzero(op)?;
                 for i in 0..n {
                     let places = places.select(1, i as isize)?;
                     picked.push(Picked { dim: d + i, places });

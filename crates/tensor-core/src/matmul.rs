@@ -3,7 +3,7 @@
 use crate::element::Number;
 use crate::error::{Dims, Error, Result};
 use crate::kernel::gemm::{self, Matrix};
-use crate::layout::{Layout, broadcast};
+use crate::layout::{Layout, broadcast, checked_numel};
 use crate::tensor::Tensor;
 
 impl<T: Number> Tensor<T> {
@@ -55,6 +55,14 @@ impl<T: Number> Tensor<T> {
         let batch = broadcast(op, &a.shape()[..na - 2], &b.shape()[..nb - 2])?;
         let mut shape: Dims = batch.clone();
         shape.extend([m, n]);
+        // Only broadcast views can be so large, and no machine would come to the end of their product. A result that is
+        // too large says so itself.
+        for x in [&a, &b] {
+            let too_large = checked_numel(&shape).is_some() && checked_numel(x.shape()).is_none();
+            if too_large {
+                return Err(Error::size(op, x.shape()));
+            }
+        }
         let fold = b.shape()[..nb - 2].iter().all(|&n| n == 1) && na > 2;
         let product = match a.view([a.shape()[..na - 1].iter().product(), k]) {
             // One matrix for all batches: their rows are one tall matrix.

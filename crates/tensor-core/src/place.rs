@@ -58,8 +58,8 @@ impl<T: Element> Tensor<T> {
     /// [`Error::Broadcast`] if the shapes do not broadcast.
     pub fn masked_select(&self, mask: &Tensor<bool>) -> Result<Tensor<T>> {
         let shape = broadcast("masked_select", self.shape(), mask.shape())?;
-        let chosen = mask.broadcast_to(&shape)?.to_vec();
-        let all = self.broadcast_to(&shape)?.to_vec();
+        let chosen = mask.broadcast_to(&shape)?.try_vec("masked_select")?;
+        let all = self.broadcast_to(&shape)?.try_vec("masked_select")?;
         let picked = all
             .iter()
             .zip(&chosen)
@@ -69,13 +69,23 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The indices of the elements other than zero, in row-major order: one row of a matrix for each.
+    ///
+    /// # Panics
+    /// If this is a broadcast view with more elements than memory holds.
+    #[track_caller]
     pub fn nonzero(&self) -> Tensor<i64> {
-        let found = self.to_vec();
+        self.try_nonzero("nonzero")
+            .unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`Tensor::nonzero`], for an operation named `op`.
+    pub(crate) fn try_nonzero(&self, op: &'static str) -> Result<Tensor<i64>> {
+        let found = self.try_vec(op)?;
         let found = (found.iter().enumerate()).filter(|(_, v)| **v != T::ZERO);
         let rows: Vec<Dims> = found.map(|(i, _)| unravel(i, self.shape())).collect();
         let flat: Vec<i64> = rows.iter().flatten().map(|&i| i as i64).collect();
         // As many numbers as rows times dimensions, because each row has one for each dimension.
-        Tensor::from_vec(flat, [rows.len(), self.ndim()]).unwrap_or_default()
+        Tensor::from_vec(flat, [rows.len(), self.ndim()])
     }
 
     /// `out[i][j] = x[index[i][j]][j]` for `dim = 0`, and so on: as [`Tensor::gather`], with the other dimensions of

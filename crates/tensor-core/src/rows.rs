@@ -8,6 +8,7 @@ use crate::kernel::par;
 use crate::kernel::reduce::Run;
 use crate::kernel::rows::{Rows, dim_last};
 use crate::kernel::softmax::{LogSum, log_softmax_row, softmax_row};
+use crate::layout::checked_numel;
 use crate::reduce::{Max, Min};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
@@ -20,6 +21,8 @@ pub(crate) fn reduce_rows<T: Element, O: Element>(
     shape: Dims,
     f: impl Fn(usize, &[T]) -> O + Sync,
 ) -> Result<Tensor<O>> {
+    // Only a broadcast view can be so large, and a row of it would not fit into memory.
+    checked_numel(x.shape()).ok_or_else(|| Error::size(op, x.shape()))?;
     let (gone, left): (SmallVec<[usize; 4]>, SmallVec<[usize; 4]>) =
         (0..x.ndim()).partition(|&d| mask[d]);
     let x = match gone[..] {

@@ -114,7 +114,7 @@ impl<T: Number> Tensor<T> {
     /// # Errors
     /// [`Error::Empty`] for integers if there is no element.
     pub fn median(&self) -> Result<Tensor<T>> {
-        let mut all = self.to_vec();
+        let mut all = self.try_vec("median")?;
         all.sort_by(|a, b| order(*a, *b));
         let median = match (all.len(), all.last()) {
             (0, _) if T::DTYPE == DType::I64 => {

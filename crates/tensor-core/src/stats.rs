@@ -157,16 +157,17 @@ impl<T: Float> Tensor<T> {
                 "the bounds, or the elements that stand for them, must be finite and in order";
             return Err(fail("min and max", format!("{low} and {high}"), expected));
         }
-        let mut counts = vec![T::ZERO; bins];
-        for x in self.to_vec() {
+        let mut counts = Tensor::zeros(bins)?;
+        let sums = counts.try_as_mut_slice("histc")?;
+        for x in self.try_vec("histc")? {
             let x = x.f64();
             if x >= low && x <= high {
                 let bin = ((x - low) * bins as f64 / (high - low)) as usize;
-                let count = &mut counts[bin.min(bins - 1)];
+                let count = &mut sums[bin.min(bins - 1)];
                 *count = *count + T::ONE;
             }
         }
-        Ok(counts.into())
+        Ok(counts)
     }
 }
 
@@ -307,6 +308,7 @@ impl Tensor<i64> {
                 ),
             });
         }
+        let (places, weights) = (self.try_vec(op)?, weights.try_vec(op)?);
         if let Some((at, value)) = self.find(|i| i < 0) {
             return Err(Error::Value {
                 op,
@@ -316,9 +318,8 @@ impl Tensor<i64> {
                 expected: "only numbers from 0 on are counted",
             });
         }
-        let largest = self.to_vec().into_iter().max();
-        let len = largest.map_or(0, |m| m as usize + 1).max(minlength);
-        let (places, weights) = (self.to_vec(), weights.to_vec());
+        let largest = places.iter().max();
+        let len = largest.map_or(0, |&m| m as usize + 1).max(minlength);
         let mut counts = Tensor::<T>::zeros(len)?;
         let sums = counts.try_as_mut_slice(op)?;
         for (&i, &w) in places.iter().zip(&weights) {
@@ -379,7 +380,7 @@ impl<T: Number> Tensor<T> {
                 expected: "it must be a vector".into(),
             });
         }
-        let sorted = self.to_vec();
+        let sorted = self.try_vec("searchsorted")?;
         let before = |x: T, v: T| match order(x, v) {
             Ordering::Less => true,
             Ordering::Equal => right,

@@ -5,7 +5,7 @@ use crate::error::{Dims, Error, Result};
 use crate::kernel::pool::{Buffer, Shelved};
 use crate::kernel::source::Source;
 use crate::kernel::{Isa, Kernel, dispatch, par};
-use crate::layout::{Layout, unravel};
+use crate::layout::{Layout, checked_numel, unravel};
 use crate::shape::IntoShape;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -227,6 +227,23 @@ impl<T: Element> Tensor<T> {
                 out
             }
         }
+    }
+
+    /// As [`Tensor::to_vec`], or an error of the operation `op` where there are more elements than memory holds, as a
+    /// broadcast view can show.
+    pub(crate) fn try_vec(&self, op: &'static str) -> Result<Vec<T>> {
+        let too_large = || Error::size(op, self.shape());
+        let n = checked_numel(self.shape()).ok_or_else(too_large)?;
+        let mut out = Vec::new();
+        out.try_reserve_exact(n).map_err(|_| too_large())?;
+        match self.as_slice() {
+            Some(x) => out.extend_from_slice(x),
+            None => {
+                out.resize(n, T::ZERO);
+                self.source().gather(0, &mut out);
+            }
+        }
+        Ok(out)
     }
 
     /// The same elements in row-major order without gaps: this tensor if it is so already, else a copy.

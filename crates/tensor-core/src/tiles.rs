@@ -178,10 +178,11 @@ impl<T: Element> Tensor<T> {
                 expected: "the pieces of a dimension have at least one element",
             });
         }
-        (0..n.max(1))
-            .step_by(size.max(1))
-            .map(|start| self.narrow(dim, start as isize, size.min(n - start)))
-            .collect()
+        let mut pieces = room_for(op, n.max(1).div_ceil(size.max(1)), self.shape())?;
+        for start in (0..n.max(1)).step_by(size.max(1)) {
+            pieces.push(self.narrow(dim, start as isize, size.min(n - start))?);
+        }
+        Ok(pieces)
     }
 
     /// Pieces of the given sizes along `dim`.
@@ -230,7 +231,11 @@ impl<T: Element> Tensor<T> {
     /// [`Error::Dim`] for a dimension that is not there, [`Error::Shape`] for a scalar.
     pub fn unbind(&self, dim: isize) -> Result<Vec<Tensor<T>>> {
         let (_, n) = self.real_dim("unbind", dim)?;
-        (0..n).map(|i| self.select(dim, i as isize)).collect()
+        let mut slices = room_for("unbind", n, self.shape())?;
+        for i in 0..n {
+            slices.push(self.select(dim, i as isize)?);
+        }
+        Ok(slices)
     }
 
     /// All windows of `size` elements along `dim`, `step` apart, as a new last dimension; a view.
@@ -271,4 +276,13 @@ pub fn tile_repeats(ndim: usize, dims: impl IntoShape) -> Vec<i64> {
     let mut repeats = vec![1; ndim.saturating_sub(dims.len())];
     repeats.extend_from_slice(&dims);
     repeats
+}
+
+/// Room for `n` parts of a tensor of `shape`: a broadcast view can have more of them than memory holds.
+fn room_for<P>(op: &'static str, n: usize, shape: &[usize]) -> Result<Vec<P>> {
+    let mut parts = Vec::new();
+    parts
+        .try_reserve_exact(n)
+        .map_err(|_| Error::size(op, shape))?;
+    Ok(parts)
 }

@@ -1,11 +1,46 @@
 //! Bad calls: each names the operation and the mend in its message, and none panics that can return an error.
 
+#[path = "common/bad_calls.rs"]
+mod bad_calls;
+
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tensor_core::shape::Axes;
-use tensor_core::{Border, Ellipsis, Error, IntoShape, Scalar, Tensor, i, rows};
+use tensor_core::{Border, Ellipsis, Error, Interpolation, IntoShape, Scalar, Tensor, i, rows};
+
+/// Files whose public functions cannot be reached from outside, or lie behind features: tests/interop.rs is for those.
+const PRIVATE: &[&str] = &[
+    "interop/mod.rs",
+    "interop/npy.rs",
+    "interop/npz.rs",
+    "interop/safetensors.rs",
+    "layout.rs",
+];
+
+/// What `autograd` shares with this crate and users do not call: each with the function that has a row and calls it.
+const APART: &[(&str, &str)] = &[
+    ("$name", "a list of names, each of which has a row"),
+    ("channel_weight", "prelu"),
+    ("half_of", "glu"),
+    ("grid", "meshgrid"),
+    ("turn", "rot90"),
+    ("check_matrix", "trace"),
+    ("slices", "diff"),
+    ("side", "index_fill"),
+    ("square_size", "det"),
+    ("border_places", "pad_with"),
+    ("check_points", "cdist"),
+    ("check_product", "addmm"),
+    ("along", "take_along_dim"),
+    ("triangle_mask", "tril"),
+    ("slice_index", "index_add"),
+    ("repeat_shapes", "repeat"),
+    ("moved_order", "movedim"),
+    ("real_dim", "size"),
+    ("places", "quantile"),
+];
 
 type F = Tensor<f32>;
 
@@ -15,16 +50,6 @@ fn rng() -> ChaCha8Rng {
 
 fn zeros(shape: impl IntoShape) -> F {
     Tensor::zeros(shape).unwrap()
-}
-
-/// Each call on the left fails with the message on the right.
-macro_rules! fail {
-    ($($call:expr => $message:expr;)*) => {
-        $(match $call {
-            Ok(_) => panic!("no error from {}", stringify!($call)),
-            Err(e) => assert_eq!(e.to_string(), $message, "from {}", stringify!($call)),
-        })*
-    };
 }
 
 #[test]
@@ -111,6 +136,8 @@ fn absurd_views() {
     assert_eq!((&huge + 1.0).shape(), [1 << 61]);
     assert_eq!(wide.t().shape(), [1 << 31, 1 << 30]);
     assert_eq!(wide.flip([0, 1]).unwrap()[[-1, -1]], 1.5);
+    let mask = Tensor::scalar(true).expand(shape).unwrap();
+    const MOST: usize = usize::MAX;
     let column = Tensor::from([[1.0f32], [2.0]])
         .expand([2, 1i64 << 60])
         .unwrap();
@@ -145,6 +172,30 @@ fn absurd_views() {
         index.one_hot::<f32>(3) => too_large("one_hot", shape);
         F::cat(&[&huge, &huge], 0) => too_large("cat", [1i64 << 62]);
         F::stack(&[&huge, &huge], 0) => too_large("stack", [2, 1i64 << 61]);
+        huge.median() => too_large("median", shape);
+        huge.argmax(0) => too_large("argmax", shape);
+        huge.max_dim(0) => too_large("max_dim", shape);
+        huge.mode(0) => too_large("mode", shape);
+        huge.histc(3, 0.0, 2.0) => too_large("histc", shape);
+        Tensor::scalar(1.0f32).histc(MOST, 0.0, 2.0) => too_large("zeros", MOST);
+        index.bincount(3) => too_large("bincount", shape);
+        index.bincount_weighted(&huge, 3) => too_large("bincount", shape);
+        huge.searchsorted(&huge, false) => too_large("searchsorted", shape);
+        huge.masked_select(&mask) => too_large("masked_select", shape);
+        zeros([1]).masked_select(&mask) => too_large("masked_select", shape);
+        huge.index(mask.clone()) => too_large("index", shape);
+        huge.inner(&huge) => too_large("matmul", [1i64, 1 << 61]);
+        huge.tensordot(&huge, [0], [0]) => too_large("matmul", [1i64, 1 << 61]);
+        F::einsum("i,i->", &[&huge, &huge]) => too_large("mul", shape);
+        huge.split(1, 0) => too_large("split", shape);
+        huge.chunk(MOST, 0) => too_large("chunk", shape);
+        huge.unbind(0) => too_large("unbind", shape);
+        huge.pad_with([1, 0], Border::Replicate) => too_large("pad_with", shape);
+        zeros([2]).pad_with([0, 1i64 << 60], Border::Replicate) => too_large("pad_with", 2);
+        zeros([2]).pad_with([i64::MIN, 0], Border::Reflect) =>
+            "pad_with: pad is [-9223372036854775808, 0], but it must leave no size below 0";
+        zeros([2]).split_sizes(&[MOST, 3], 0) =>
+            "split_sizes: sizes is [18446744073709551615, 3], but they must add up to the size of the dimension";
         huge.clone().set([0], 2.0) => too_large("set", shape);
         huge.clone().add_assign(&huge) => too_large("add", shape);
         column.reshape(&long) => too_large("reshape", &columns);
@@ -155,6 +206,11 @@ fn absurd_views() {
         rows::map_rows("mine", &wide, 1, |_, _: &mut [f32]| ()) => too_large("mine", wide.shape());
         huge.unview(shape, |x| Ok(x.clone())) => too_large("zeros", shape);
     }
+    assert_eq!(
+        panic_of(|| mask.nonzero()),
+        too_large("nonzero", [1i64 << 61])
+    );
+    assert_eq!(zeros([2]).roll(i64::MIN, 0).unwrap().shape(), [2]);
     let far = Tensor::scalar(1.0f32).expand([1i64 << 32, 1]).unwrap();
     let long = Tensor::scalar(1.0f32).expand([1i64 << 31]).unwrap();
     fail! { far.add(&long) => too_large("add", [1i64 << 32, 1 << 31]); }
@@ -578,4 +634,160 @@ fn weights_halves_and_arrangements() {
         Tensor::tril_indices(usize::MAX, 2, 0) => too_large("broadcast_to", [isize::MAX as i64, 2]);
         F::logspace(0.0, 1.0, usize::MAX, 10.0) => too_large("linspace", [isize::MAX as i64]);
     }
+}
+
+#[test]
+fn statistics_and_orders() {
+    let (x, none) = (zeros([2, 3]), zeros([2, 0]));
+    fail! {
+        x.norm(2.0, 2) => "norm: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.nansum(2) => "nansum: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.nanmean(2) => "nanmean: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.count_nonzero(2) => "count_nonzero: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.var_mean(2, 1) => "var: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.std_mean(2, 1) => "std: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.cdist(&zeros([2, 4]), 2.0) =>
+            "cdist: the right operand has shape [2, 4], but the left operand has shape [2, 3]: their last sizes must \
+             be equal";
+        x.cumprod(2) => "cumprod: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.cummax(2) => "cummax: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.cummin(2) => "cummin: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.logcumsumexp(2) => "logcumsumexp: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.sort(2, false) => "sort: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.argsort(2, false) => "argsort: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.topk(4, 1, true) => "topk: k is 4, but there must be as many elements along the dimension";
+        x.kthvalue(0, 1) => "kthvalue: k is 0, but there must be as many elements along the dimension";
+        x.median_dim(2) => "median_dim: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.mode(2) => "mode: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        none.mode(1) => "mode: dimension of size 0 in shape [2, 0]: there is no element to choose from";
+        x.quantile(1.5, 1, Interpolation::Linear) => "quantile: q is 1.5, but a quantile lies in 0..=1";
+        x.histc(0, 0.0, 1.0) => "histc: bins is 0, but there must be at least one";
+        x.histc(3, 1.0, 0.0) =>
+            "histc: min and max is 1 and 0, but the bounds, or the elements that stand for them, must be finite and \
+             in order";
+        x.unique_dim(2) => "unique_dim: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        Tensor::from([-1i64]).bincount(0) => "bincount: the tensor[0] is -1, but only numbers from 0 on are counted";
+        Tensor::from([1i64]).bincount_weighted(&x, 0) =>
+            "bincount: the weights has shape [2, 3], but the tensor has shape [1]: they must be the same";
+        x.searchsorted(&x, false) => "searchsorted: the sorted tensor has shape [2, 3], but it must be a vector";
+        x.multinomial(4, false, &mut rng()) =>
+            "multinomial: num_samples is 4, but each row needs a weight above 0, and as many as samples without \
+             replacement";
+        Tensor::scalar(1.0f32).multinomial(1, true, &mut rng()) =>
+            "multinomial: the weights has shape [], but they must be a vector or a matrix";
+        Tensor::scalar(1.0f32).expand([1i64 << 61]).unwrap().unique() =>
+            "unique: shape [2305843009213693952] is too large: its size in bytes overflows, or the system has not \
+             that much memory";
+        Tensor::scalar(1.0f32).expand([1i64 << 61]).unwrap().unique_consecutive() =>
+            "unique_consecutive: shape [2305843009213693952] is too large: its size in bytes overflows, or the \
+             system has not that much memory";
+    }
+}
+
+#[test]
+fn matrices_and_mixtures() {
+    let (x, y, v) = (zeros([2, 3]), zeros([2, 4]), zeros([3]));
+    let square = zeros([2, 2]);
+    fail! {
+        x.det() => "det: the matrix has shape [2, 3], but its last two sizes must be equal";
+        x.slogdet() => "slogdet: the matrix has shape [2, 3], but its last two sizes must be equal";
+        x.inverse() => "inverse: the matrix has shape [2, 3], but its last two sizes must be equal";
+        square.inverse() => "inverse: the matrix is singular, but only a matrix of full rank has an inverse";
+        x.matrix_power(2) => "matrix_power: the matrix has shape [2, 3], but its last two sizes must be equal";
+        x.adjugate() => "adjugate: the matrix has shape [2, 3], but its last two sizes must be equal";
+        x.cholesky() => "cholesky: the matrix has shape [2, 3], but its last two sizes must be equal";
+        square.cholesky() =>
+            "cholesky: the matrix is not positive definite, but only a positive definite matrix has a Cholesky \
+             factor";
+        x.solve(&x) => "solve: the matrix has shape [2, 3], but its last two sizes must be equal";
+        square.solve(&zeros([3, 1])) =>
+            "solve: the right-hand side has shape [3, 1], but the matrix has shape [2, 2]: it must have 2 rows";
+        x.solve_triangular(&x, true, false) =>
+            "solve_triangular: the matrix has shape [2, 3], but its last two sizes must be equal";
+        x.outer(&v) => "outer: the left operand has shape [2, 3], but it must have 1 dimensions";
+        x.addmm(&x, &x, 1.0, 1.0) =>
+            "addmm: the right operand has shape [2, 3], but the left operand has shape [2, 3]: inner sizes and \
+             batches must agree";
+        x.addmv(&x, &zeros([4]), 1.0, 1.0) =>
+            "addmv: the right operand has shape [4], but the left operand has shape [2, 3]: inner sizes and batches \
+             must agree";
+        x.baddbmm(&x, &x, 1.0, 1.0) => "baddbmm: the left operand has shape [2, 3], but it must have 3 dimensions";
+        x.lerp(&y, 0.5) =>
+            "lerp: shapes [2, 3] and [2, 4] do not broadcast: counted from the right, sizes must be equal or 1";
+        x.addcmul(&x, &y, 1.0) =>
+            "addcmul: shapes [2, 3] and [2, 4] do not broadcast: counted from the right, sizes must be equal or 1";
+        x.addcdiv(&x, &y, 1.0) =>
+            "addcdiv: shapes [2, 3] and [2, 4] do not broadcast: counted from the right, sizes must be equal or 1";
+        x.clamp_with(Some(&y), None) =>
+            "maximum: shapes [2, 3] and [2, 4] do not broadcast: counted from the right, sizes must be equal or 1";
+        x.isclose_nan(&y, 0.0, 0.0) =>
+            "isclose_nan: shapes [2, 3] and [2, 4] do not broadcast: counted from the right, sizes must be equal or \
+             1";
+        x.softmin(2) => "softmax: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.swapdims(0, 2) => "transpose: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        Tensor::scalar(1.0f32).expand([1i64 << 61]).unwrap().kron(&v) =>
+            "mul: shape [2305843009213693952, 3] is too large: its size in bytes overflows, or the system has not \
+             that much memory";
+    }
+}
+
+#[test]
+fn triangles_and_places() {
+    let (x, v) = (zeros([2, 3]), zeros([3]));
+    let (index, far) = (Tensor::from([[0], [3]]), Tensor::from([0, 4]));
+    fail! {
+        v.tril(0) => "tril: the tensor has shape [3], but a triangle needs two dimensions";
+        v.triu(0) => "triu: the tensor has shape [3], but a triangle needs two dimensions";
+        Tensor::<i64>::tril_indices(1 << 40, 1 << 40, 0) =>
+            "broadcast_to: shape [1099511627776, 1099511627776] is too large: its size in bytes overflows, or the \
+             system has not that much memory";
+        Tensor::<i64>::triu_indices(1 << 40, 1 << 40, 0) =>
+            "broadcast_to: shape [1099511627776, 1099511627776] is too large: its size in bytes overflows, or the \
+             system has not that much memory";
+        x.scatter(1, &index, &zeros([2, 1])) => "scatter: index 3 is out of range for dimension 1 of size 3";
+        x.take_along_dim(&index, 1) => "take_along_dim: index 3 is out of range for dimension 1 of size 3";
+        x.index_add(0, &far, &zeros([2, 3])) => "scatter_add: index 4 is out of range for dimension 0 of size 2";
+        x.roll([1, 2], [0]) =>
+            "roll: shifts is [1, 2] for the dimensions [0], but there must be one for each dimension";
+        x.roll(1, 2) => "roll: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.repeat([2]) => "repeat: repeats is [2], but there must be one for each dimension";
+        x.tile([-1]) => "repeat: shape [1, -1] has a negative size";
+        x.repeat_interleave(2, 2) =>
+            "repeat_interleave: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.unflatten(1, [2, 2]) => "view: shape [3] holds 3 elements, and [2, 2] asks for 4";
+        x.pad([1], 0.0) =>
+            "pad: pad is [1], but it must hold a pair of widths for some last dimensions, and leave no size below 0";
+        x.split(0, 1) => "split: size is 0, but the pieces of a dimension have at least one element";
+        x.chunk(0, 1) => "chunk: chunks is 0, but there must be at least one";
+        x.unbind(2) => "unbind: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.unfold(1, 4, 1) =>
+            "unfold: size and step is 4 and 1, but a window must fit into the dimension, and a step be at least 1";
+    }
+}
+
+#[test]
+fn every_public_function_has_a_bad_call() {
+    statistics_and_orders();
+    matrices_and_mixtures();
+    triangles_and_places();
+    creation();
+    absurd_sizes();
+    absurd_views();
+    randomness();
+    elements();
+    views();
+    arithmetic();
+    reductions();
+    products();
+    picking_and_joining();
+    operators_and_indexing_panic_with_the_same_message();
+    parts_by_index();
+    whole_quotients();
+    borders_and_diagonals();
+    contractions();
+    weights_halves_and_arrangements();
+    let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let functions = bad_calls::fallible(&src, PRIVATE);
+    assert!(functions.len() > 100, "{} functions", functions.len());
+    bad_calls::assert_covered(&functions, APART, bad_calls::calls_it);
 }
