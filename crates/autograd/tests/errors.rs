@@ -103,26 +103,29 @@ fn reductions() {
         x.min_dim(2) => dim("argmin");
         x.var(2, 1) => dim("var");
         x.std(2, 1) => dim("std");
-        x.var_mean(2, 1) => "?";
-        x.std_mean(2, 1) => "?";
+        x.var_mean(2, 1) => "var: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.std_mean(2, 1) => "std: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
         x.logsumexp(2) => dim("logsumexp");
-        x.norm(2.0, 2) => "?";
-        x.nanmean(2) => "?";
-        x.nansum(2) => "?";
-        x.cdist(&of(&[2, 4]), 2.0) => "?";
+        x.norm(2.0, 2) => "norm: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.nanmean(2) => "sum: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.nansum(2) => "sum: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.cdist(&of(&[2, 4]), 2.0) =>
+            "cdist: the right operand has shape [2, 4], but the left operand has shape [2, 3]: their last sizes must \
+             be equal";
         x.cumsum(2) => dim("cumsum");
-        x.cumprod(2) => "?";
-        x.logcumsumexp(2) => "?";
-        x.cummax(2) => "?";
-        x.cummin(2) => "?";
-        x.sort(2, false) => "?";
-        x.topk(4, 1, true) => "?";
-        x.kthvalue(4, 1) => "?";
-        x.median_dim(2) => "?";
-        x.mode(2) => "?";
-        huge().median() => "median: shape [2305843009213693952] is too large: its size in bytes overflows, or the system has not \
-                             that much memory";
-        x.quantile(1.5, 1, Interpolation::Linear) => "?";
+        x.cumprod(2) => "cumprod: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.logcumsumexp(2) => "logcumsumexp: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.cummax(2) => "cummax: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.cummin(2) => "cummin: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.sort(2, false) => "sort: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.topk(4, 1, true) => "topk: k is 4, but there must be as many elements along the dimension";
+        x.kthvalue(4, 1) => "kthvalue: k is 4, but there must be as many elements along the dimension";
+        x.median_dim(2) => "median_dim: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.mode(2) => "mode: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        huge().median() =>
+            "median: shape [2305843009213693952] is too large: its size in bytes overflows, or the system has not \
+             that much memory";
+        x.quantile(1.5, 1, Interpolation::Linear) => "quantile: q is 1.5, but a quantile lies in 0..=1";
     }
 }
 
