@@ -120,7 +120,7 @@ fn run(options: &Options) -> Outcome {
     let picture = out.join("custom_loss.png");
     let all = [formula, second, by_hand, by_hand_second];
     let compared: usize = all.iter().map(|report| report.compared).sum();
-    draw(options, &picture, &inputs)?;
+    draw(options, &picture, &inputs, compared)?;
     println!("drawn: {}", picture.display());
     if all.iter().any(|report| !report.is_clean()) || off != 0.0 {
         return Err("a gradient that should be right is not".into());
@@ -133,7 +133,12 @@ fn run(options: &Options) -> Outcome {
 }
 
 /// The loss and its slope over the error, and how finite differences tell a right gradient from a wrong one.
-fn draw(options: &Options, picture: &std::path::Path, inputs: &[Tensor<f64>; 2]) -> Outcome {
+fn draw(
+    options: &Options,
+    picture: &std::path::Path,
+    inputs: &[Tensor<f64>; 2],
+    compared: usize,
+) -> Outcome {
     let c = options.c;
     let errors = Tensor::linspace(-4.0, 4.0, 161)?;
     let zero = Var::from(Tensor::scalar(0.0));
@@ -176,5 +181,7 @@ fn draw(options: &Options, picture: &std::path::Path, inputs: &[Tensor<f64>; 2])
         ],
         ..Chart::default()
     };
-    draw::charts(picture, "A loss of one's own", &[shapes, check])
+    let title =
+        format!("A loss of one's own: {compared} derivatives compared, and a mistake found");
+    draw::charts(picture, &title, &[shapes, check])
 }

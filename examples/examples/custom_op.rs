@@ -166,15 +166,12 @@ fn draw(path: &std::path::Path, models: [&Sequential<f32>; 2], off: [f32; 2]) ->
         .map(|(x, y)| (f64::from(x), f64::from(y)))
         .collect();
     let lines = Chart {
-        title: format!(
-            "beyond ±6 off by {:.2} with snake, {:.2} with tanh",
-            off[0], off[1]
-        ),
+        title: "a wave, learned within ±6".into(),
         x: "x".into(),
         y: "output".into(),
         up: Some(-6.5..6.5),
         series: vec![
-            Series::line("sin x + 0.3 x", 8, points(truth(&x))),
+            Series::line("truth", 8, points(truth(&x))),
             Series::line("network with snake", 0, points(predict(models[0], &x)?)),
             Series::dashes("network with tanh", 1, points(predict(models[1], &x)?)),
             Series::dots("some of the points learned from", 2, dots),
@@ -185,13 +182,17 @@ fn draw(path: &std::path::Path, models: [&Sequential<f32>; 2], off: [f32; 2]) ->
         title: "second derivatives, through the backward pass by hand".into(),
         x: "x".into(),
         y: "curvature".into(),
-        up: Some(-2.5..3.5),
+        up: Some(-2.0..2.0),
         series: vec![
-            Series::line("-sin x", 8, points(x.sin().neg())),
+            Series::line("truth", 8, points(x.sin().neg())),
             Series::line("network with snake", 0, points(curvature(models[0], &x)?)),
             Series::dashes("network with tanh", 1, points(curvature(models[1], &x)?)),
         ],
         ..Chart::default()
     };
-    draw::charts(path, "An operation of one's own", &[lines, bends])
+    let title = format!(
+        "An operation of one's own: beyond ±6 off by {:.2}, with tanh by {:.2}",
+        off[0], off[1]
+    );
+    draw::charts(path, &title, &[lines, bends])
 }

@@ -149,7 +149,7 @@ fn run(options: &Options) -> Outcome {
         );
         let curve = precision_recall_curve(&p, &test.y)?;
         let line = curve.iter().map(|p| (p.recall, p.precision)).collect();
-        curves.push(Series::line(*name, color, line));
+        curves.push(Series::line(format!("{name}, {ap:.2}"), color, line));
         let half = vec![(m.recall(1), m.precision(1))];
         marks.push(Series::rings("", color, half));
     }
@@ -166,7 +166,10 @@ fn run(options: &Options) -> Outcome {
         series: curves.into_iter().chain(marks).collect(),
         ..Chart::default()
     };
-    let title = format!("Positives are {:.0} in a thousand", 1000.0 * share);
+    let title = format!(
+        "Positives are {:.0} in a thousand: average precision by loss, {best:.2} at best",
+        1000.0 * share
+    );
     draw::charts(&picture, &title, &[chart])?;
     println!("drawn: {}", picture.display());
     Ok(())

@@ -97,7 +97,7 @@ fn run(options: &Options) -> Outcome {
         "loss", "", "error", "at best", "at the end"
     );
     let (mut clean_curves, mut noisy_curves) = (Vec::new(), Vec::new());
-    let mut winner = ("", 0.0);
+    let (mut winner, mut plain) = (("", 0.0), 0.0);
     for (color, &loss) in LossName::value_variants().iter().enumerate() {
         let name = loss.title();
         let right = train_one(options, loss, (&clean, &test), &mut interrupt)?;
@@ -109,6 +109,9 @@ fn run(options: &Options) -> Outcome {
             wrong.best(),
             wrong.last()
         );
+        if loss == LossName::CrossEntropy {
+            plain = wrong.last();
+        }
         if wrong.last() > winner.1 {
             winner = (name, wrong.last());
         }
@@ -141,7 +144,11 @@ fn run(options: &Options) -> Outcome {
             noisy_curves,
         ),
     ];
-    draw::charts(&picture, "Ten losses, one network", &charts)?;
+    let title = format!(
+        "{percent:.0} % of the labels flipped: {} {:.1} %, cross entropy {plain:.1} %",
+        winner.0, winner.1
+    );
+    draw::charts(&picture, &title, &charts)?;
     println!("drawn: {}", picture.display());
     Ok(())
 }

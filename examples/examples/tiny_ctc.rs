@@ -330,5 +330,11 @@ fn draw_losses(path: &std::path::Path, losses: &[(f64, f64)]) -> Outcome {
         ],
         ..Chart::default()
     };
-    draw::charts(path, "Learning to read numbers", &[chart])
+    let title = match losses.last() {
+        Some((_, test)) => {
+            format!("Learning to read numbers: {test:.3} for each unseen digit at the end")
+        }
+        None => "Learning to read numbers".into(),
+    };
+    draw::charts(path, &title, &[chart])
 }
