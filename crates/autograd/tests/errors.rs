@@ -8,7 +8,8 @@ mod bad_calls;
 
 use autograd::{
     Border, GradCheck, GradOptions, Interpolation, Param, Tape, Tensor, Var, checkpoint,
-    checkpoint_with, grad, gradcheck, gradgradcheck, hessian, hvp, jacobian, jvp, vjp,
+    checkpoint_many, checkpoint_with, grad, gradcheck, gradgradcheck, hessian, hvp, jacobian, jvp,
+    vjp,
 };
 use bad_calls::{assert_covered, fallible};
 use std::path::Path;
@@ -251,7 +252,7 @@ fn the_tape() {
     let value = x.value().clone();
     let inputs = [value.clone()];
     let mut counter = 0;
-    let (captured, again) = (other.clone(), other.clone());
+    let (captured, again, third) = (other.clone(), other.clone(), other.clone());
     fail! {
         y.backward() =>
             "backward: the result has more than one element: give a seed gradient of its shape, or reduce it first";
@@ -279,6 +280,8 @@ fn the_tape() {
         checkpoint_with(&mut counter, move |v: &[Var<F>], _| v[0].mul(&again), &[&x]) =>
             "mul: the function uses a value of a tape that is none of its inputs: pass it as an input, or `detach` \
              it";
+        checkpoint_many(move |v: &[Var<F>]| Ok(vec![v[0].mul(&third)?]), &[&x]) =>
+            "mul: the function uses a value of a tape that is none of its inputs: pass it as an input, or `detach` it";
         vjp(square, &inputs, &[one.clone()]) =>
             "vjp: seeds has shape [], but the value that it belongs to has shape [2, 3]";
         jvp(square, &inputs, &[one.clone()]) =>
@@ -302,7 +305,11 @@ fn the_tape() {
 
 /// Whose rows are in the tables of others: `fused` gives what its kernels give, and `record` is what every operation of
 /// these tables calls.
-const APART: &[(&str, &str)] = &[("fused", "fused"), ("Var::record", "add")];
+const APART: &[(&str, &str)] = &[
+    ("fused", "fused"),
+    ("Var::record", "add"),
+    ("$name", "a list of names, each of which has a row"),
+];
 
 #[test]
 fn every_public_function_has_a_bad_call() {
