@@ -246,6 +246,7 @@ fn the_tape() {
     let constant = of(&[2, 3]);
     let one = Tensor::scalar(1.0);
     let w = Param::new(one.clone());
+    let ones = [one.clone()];
     let grads = sum.backward_retain().unwrap();
     let square = |v: &[Var<F>]| Ok(v[0].square());
     let summed = |v: &[Var<F>]| v[0].square().sum(..);
@@ -282,15 +283,15 @@ fn the_tape() {
              it";
         checkpoint_many(move |v: &[Var<F>]| Ok(vec![v[0].mul(&third)?]), &[&x]) =>
             "mul: the function uses a value of a tape that is none of its inputs: pass it as an input, or `detach` it";
-        vjp(square, &inputs, &[one.clone()]) =>
+        vjp(square, &inputs, &ones) =>
             "vjp: seeds has shape [], but the value that it belongs to has shape [2, 3]";
-        jvp(square, &inputs, &[one.clone()]) =>
+        jvp(square, &inputs, &ones) =>
             "jvp: tangents has shape [], but the value that it belongs to has shape [2, 3]";
         jacobian(|v: &[Var<F>]| v[0].reshape([7]), &inputs) =>
             "reshape: shape [2, 3] holds 6 elements, and [7] asks for 7";
         hessian(square, &inputs) =>
             "hessian: the result of the function has shape [2, 3], but it must have one element: reduce it first";
-        hvp(summed, &inputs, &[one.clone()]) =>
+        hvp(summed, &inputs, &ones) =>
             "hvp: v has shape [], but the value that it belongs to has shape [2, 3]";
         gradcheck(|v: &[Var<F>]| v[0].reshape([7]), &inputs) =>
             "reshape: shape [2, 3] holds 6 elements, and [7] asks for 7";
