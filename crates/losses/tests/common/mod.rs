@@ -1,6 +1,6 @@
 //! Every loss with inputs drawn for it, and what holds of it beyond its formula.
 //!
-//! `laws.rs` shows that no loss is missing.
+//! `every_loss.rs` shows that no loss is missing.
 
 #![allow(dead_code)] // Each test program uses its own part.
 
