@@ -230,9 +230,10 @@ impl<'a, Y: Target> Trainer<'a, Y> {
     /// Batches are drawn from `rng` alone: the same start gives the same end.
     ///
     /// # Errors
-    /// [`Error::Diverged`] as soon as the loss is infinite or NaN, before the step that would spread it, with the
+    /// [`Error::Diverged`](crate::Error::Diverged) as soon as the loss is infinite or NaN, before the step that would spread it, with the
     /// operation where it began;
-    /// [`Error::Option`] for a batch size of 0; [`Error::File`] for a checkpoint that cannot be written, or that another
+    /// [`Error::Option`](crate::Error::Option) for a batch size of 0; [`Error::File`](crate::Error::File) for a checkpoint
+    /// that cannot be written, or that another
     /// run wrote; whatever model, loss, optimizer and callbacks return.
     pub fn fit(
         mut self,
