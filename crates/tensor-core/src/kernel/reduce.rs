@@ -56,15 +56,21 @@ fn lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R
         return x.iter().fold(r.identity(), |acc, &x| r.add::<I>(acc, x));
     }
     let mut acc = [r.identity(); LANES];
-    let mut chunks = x.chunks_exact(LANES);
-    for chunk in &mut chunks {
-        for (acc, &x) in acc.iter_mut().zip(chunk) {
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for group in whole {
+        for (acc, &x) in acc.iter_mut().zip(group) {
             *acc = r.add::<I>(*acc, x);
         }
     }
-    for (acc, &x) in acc.iter_mut().zip(chunks.remainder()) {
+    for (acc, &x) in acc.iter_mut().zip(rest) {
         *acc = r.add::<I>(*acc, x);
     }
+    combine(r, acc)
+}
+
+/// The accumulators folded in a tree. Never inlined: beside it, the loop above was made into vectors of two.
+#[inline(never)]
+fn combine<T, R: Reducer<T>, const LANES: usize>(r: R, mut acc: [R::Acc; LANES]) -> R::Acc {
     let mut n = LANES;
     while n > 1 {
         n /= 2;
