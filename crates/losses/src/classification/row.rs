@@ -2,7 +2,7 @@
 
 use autograd::Float;
 use autograd::tensor_core::kernel::softmax::{self, LogSum};
-use autograd::tensor_core::kernel::{Isa, Kernel, dispatch};
+use autograd::tensor_core::kernel::{Isa, Kernel, Math, dispatch};
 
 /// What is kept of a row: its largest logit, and `ln Σ e^(x - max)`.
 #[derive(Clone, Copy, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct Kept<T> {
 impl<T: Float> Kept<T> {
     #[inline(always)]
     pub fn of<I: Isa>(x: &[T]) -> Self {
-        Self::from_sum(LogSum::of::<I>(x))
+        Self::from_sum::<I>(LogSum::of::<I>(x))
     }
 
     /// Of the row `x + shift`, which is never stored.
@@ -31,7 +31,7 @@ impl<T: Float> Kept<T> {
             let here = LogSum::of::<I>(block);
             total = Some(total.map_or(here, |sum| joined(sum, here)));
         }
-        Self::from_sum(total.unwrap_or(LogSum {
+        Self::from_sum::<I>(total.unwrap_or(LogSum {
             max: T::LOWEST,
             rest: 0.0,
         }))
@@ -39,12 +39,12 @@ impl<T: Float> Kept<T> {
 
     /// Of a row whose exponentials add up to `sum`.
     #[inline(always)]
-    pub fn from_sum(sum: LogSum<T>) -> Self {
+    pub fn from_sum<I: Isa>(sum: LogSum<T>) -> Self {
         // Of logits that are all `-inf` there is no distribution.
         let log = if sum.max == T::LOWEST {
             f64::NAN
         } else {
-            sum.rest.ln_1p()
+            sum.rest.log1p::<I>()
         };
         Kept { max: sum.max, log }
     }

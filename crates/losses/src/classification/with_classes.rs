@@ -111,6 +111,27 @@ impl<T: Float> WithClasses<T> {
         value
     }
 
+    /// The loss of a plain row of few classes, and its slopes: all of it stays in one vector.
+    #[inline(always)]
+    fn short<I: Isa>(&self, i: usize, x: &[T], t: usize, g: T, dx: &mut [T]) -> f64 {
+        let (sum, mut exps) = LogSum::of_short::<I>(x);
+        let kept = Kept::from_sum::<I>(sum);
+        if !sum.max.finite() {
+            self.slope::<I, 0>(i, [x], kept, g, dx);
+            return self.cost(x, t, kept);
+        }
+        let scale = T::of(g.f64() * self.classes.weight(t) / (1.0 + sum.rest));
+        let mut others = [0.0; softmax::WIDTH];
+        for (c, (e, o)) in exps.iter_mut().zip(&mut others).enumerate() {
+            *e = if c == t { T::ZERO } else { *e * scale };
+            *o = e.f64();
+        }
+        softmax::copy_short(dx, &exps[..x.len()]);
+        // As below.
+        dx[t] = T::of(-softmax::sum_lanes(&mut others));
+        self.cost(x, t, kept)
+    }
+
     /// The slopes of a row of class `t`; `softmax` writes the row's softmax times a number.
     #[inline(always)]
     fn pull(
@@ -187,9 +208,12 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
             dx.fill(T::ZERO);
             return 0.0;
         };
+        if x.len() <= softmax::WIDTH && self.smoothing == 0.0 && self.z_loss == 0.0 {
+            return self.short::<I>(i, x, t, g, dx);
+        }
         // The exponentials are there already once they are added up.
         let sum = LogSum::of_into::<I>(x, dx);
-        let kept = Kept::from_sum(sum);
+        let kept = Kept::from_sum::<I>(sum);
         if !sum.max.finite() {
             self.slope::<I, 0>(i, [x], kept, g, dx);
             return self.cost(x, t, kept);

@@ -170,7 +170,7 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
     fn value_and_slope<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2], g: T, dx: &mut [T]) -> f64 {
         // The exponentials are there already once they are added up.
         let sum = LogSum::of_into::<I>(x, dx);
-        let kept = Kept::from_sum(sum);
+        let kept = Kept::from_sum::<I>(sum);
         let (value, total) = self.cost(x, t, kept);
         if !sum.max.finite() {
             self.slope::<I, 0>(i, [x, t], (kept, total), g, dx);

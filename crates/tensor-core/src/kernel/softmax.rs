@@ -4,6 +4,7 @@
 //! through the same wide code.
 
 use super::isa::Isa;
+use super::math::Math;
 use crate::element::Float;
 
 /// Elements taken at a time: one AVX-512 vector of `f32`.
@@ -21,11 +22,39 @@ pub fn groups<T: Copy>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; WIDTH])) {
     }
 }
 
+/// `to = from` for at most [`WIDTH`] elements, in copies of fixed sizes that overlap: a call of `memcpy` costs more than
+/// the row, and empties the vector registers.
+#[inline(always)]
+pub fn copy_short<T: Copy>(to: &mut [T], from: &[T]) {
+    if !copy_ends::<T, 8>(to, from)
+        && !copy_ends::<T, 4>(to, from)
+        && !copy_ends::<T, 2>(to, from)
+        && let ([to], [from]) = (to, from)
+    {
+        *to = *from;
+    }
+}
+
+/// Copies the first `N` elements and the last, if there are so many.
+#[inline(always)]
+fn copy_ends<T: Copy, const N: usize>(to: &mut [T], from: &[T]) -> bool {
+    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+        return false;
+    };
+    if let Some(to) = to.first_chunk_mut::<N>() {
+        *to = *first;
+    }
+    if let Some(to) = to.last_chunk_mut::<N>() {
+        *to = *last;
+    }
+    true
+}
+
 /// The last elements of a row as a full vector, the rest of it `pad`.
 #[inline(always)]
 fn padded<T: Copy>(x: &[T], pad: T) -> [T; WIDTH] {
     let mut group = [pad; WIDTH];
-    group.iter_mut().zip(x).for_each(|(g, &v)| *g = v);
+    copy_short(&mut group[..x.len()], x);
     group
 }
 
@@ -208,7 +237,7 @@ impl<T: Float> LogSum<T> {
     pub fn of_into<I: Isa>(x: &[T], out: &mut [T]) -> Self {
         if x.len() <= WIDTH {
             let (sum, exps) = Self::of_short::<I>(x);
-            out.iter_mut().zip(exps).for_each(|(o, e)| *o = e);
+            copy_short(out, &exps[..x.len()]);
             return sum;
         }
         let max = max(x);
@@ -225,7 +254,7 @@ impl<T: Float> LogSum<T> {
 
     /// Of a row that fits one vector, and its exponentials: all of it stays in registers.
     #[inline(always)]
-    fn of_short<I: Isa>(x: &[T]) -> (Self, [T; WIDTH]) {
+    pub fn of_short<I: Isa>(x: &[T]) -> (Self, [T; WIDTH]) {
         let row = padded(x, T::LOWEST);
         let max = tree(&mut row.clone(), larger);
         if !max.finite() {
@@ -367,7 +396,7 @@ pub fn log_softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
     // The exponentials need a place; it is the result's, which comes after them.
     let sum = LogSum::of_into::<I>(x, out);
     let shift = if sum.max.finite() {
-        T::of(sum.rest.ln_1p())
+        T::of(Math::log1p::<I>(sum.rest))
     } else {
         T::NAN
     };
