@@ -83,9 +83,23 @@ impl<S: Clone> Array<S> {
                 data: vec![],
             };
         }
+        let numel = shape.iter().product();
+        let mut data = Vec::with_capacity(numel);
+        let mut index = vec![0; shape.len()];
+        while data.len() < numel {
+            data.push(f(&index));
+            // The last index moves first.
+            for (i, &n) in index.iter_mut().zip(shape).rev() {
+                *i += 1;
+                if *i < n {
+                    break;
+                }
+                *i = 0;
+            }
+        }
         Array {
             shape: shape.to_vec(),
-            data: indices(shape).iter().map(|index| f(index)).collect(),
+            data,
         }
     }
 
@@ -124,10 +138,11 @@ impl<S: Clone> Array<S> {
     /// The element that a broadcast view shows at `index`.
     pub fn seen(&self, index: &[usize]) -> S {
         let extra = index.len() - self.ndim();
-        let own: Vec<usize> = (index[extra..].iter().zip(&self.shape))
-            .map(|(&i, &n)| if n == 1 { 0 } else { i })
-            .collect();
-        self.at(&own)
+        let mut place = 0;
+        for (&i, &n) in index[extra..].iter().zip(&self.shape) {
+            place = place * n + if n == 1 { 0 } else { i };
+        }
+        self.data[place].clone()
     }
 
     pub fn zip<B: Clone, R: Clone>(
@@ -301,25 +316,26 @@ impl<S: Clone> Array<S> {
                 data,
             });
         }
-        let line = |index: &[usize]| -> Vec<S> {
+        let mut shape = self.shape.clone();
+        shape[d] = 1;
+        let made = Array::build(&shape, |index| {
             let mut own = index.to_vec();
-            (0..self.shape[d])
+            let line: Vec<S> = (0..self.shape[d])
                 .map(|i| {
                     own[d] = i;
                     self.at(&own)
                 })
-                .collect()
-        };
+                .collect();
+            f(&line)
+        });
         let mut shape = self.shape.clone();
-        shape[d] = 1;
-        let starts = indices(&shape);
-        let made: Vec<Vec<R>> = starts.iter().map(|index| f(&line(index))).collect();
-        shape[d] = made.first().map_or(self.shape[d], Vec::len);
+        shape[d] = made.data.first().map_or(self.shape[d], Vec::len);
+        let mut start = vec![0; self.ndim()];
         Some(Array::build(&shape, |index| {
-            let mut start = index.to_vec();
+            start.copy_from_slice(index);
             start[d] = 0;
-            let row = starts.iter().position(|s| *s == start).expect("a line");
-            made[row][index[d]].clone()
+            let place = (start.iter().zip(&made.shape)).fold(0, |p, (i, n)| p * n + i);
+            made.data[place][index[d]].clone()
         }))
     }
 
@@ -332,9 +348,14 @@ impl<S: Clone> Array<S> {
             .map(|(&n, &gone)| if gone { n } else { 1 })
             .collect();
         let inner = indices(&inner);
+        let mut own = vec![0; self.ndim()];
+        let mut elements = Vec::with_capacity(inner.len());
         let mut out = Array::build(&outer, |index| {
-            let add = |i: &Vec<usize>| i.iter().zip(index).map(|(a, b)| a + b).collect::<Vec<_>>();
-            let elements: Vec<S> = inner.iter().map(|i| self.at(&add(i))).collect();
+            elements.clear();
+            for i in &inner {
+                (own.iter_mut().zip(i).zip(index)).for_each(|((o, a), b)| *o = a + b);
+                elements.push(self.at(&own));
+            }
             f(&elements)
         });
         if !keep {

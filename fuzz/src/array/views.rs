@@ -9,8 +9,8 @@ impl<S: Clone> Array<S> {
             return None;
         }
         let shape: Vec<usize> = order.iter().map(|&d| self.shape[d]).collect();
+        let mut own = vec![0; self.ndim()];
         Some(Array::build(&shape, |index| {
-            let mut own = vec![0; self.ndim()];
             order.iter().zip(index).for_each(|(&d, &i)| own[d] = i);
             self.at(&own)
         }))
@@ -103,8 +103,9 @@ impl<S: Clone> Array<S> {
     pub fn places(&self, d: usize, places: &[usize]) -> Self {
         let mut shape = self.shape.clone();
         shape[d] = places.len();
+        let mut own = vec![0; self.ndim()];
         Array::build(&shape, |index| {
-            let mut own = index.to_vec();
+            own.copy_from_slice(index);
             own[d] = places[index[d]];
             self.at(&own)
         })
@@ -191,8 +192,8 @@ impl<S: Clone> Array<S> {
         let rest: Vec<usize> = (0..self.ndim()).filter(|d| *d != a && *d != b).collect();
         let mut shape: Vec<usize> = rest.iter().map(|&d| self.shape[d]).collect();
         shape.push(pairs.len());
+        let mut own = vec![0; self.ndim()];
         Some(Array::build(&shape, |index| {
-            let mut own = vec![0; self.ndim()];
             rest.iter().zip(index).for_each(|(&d, &i)| own[d] = i);
             (own[a], own[b]) = pairs[index[rest.len()]];
             self.at(&own)

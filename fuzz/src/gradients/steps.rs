@@ -4,7 +4,7 @@ use super::Step;
 use super::dual::Dual;
 use super::functions::{FOLDS, LINES, ONES, TWOS, is_empty, num, sum};
 use crate::array::{Array, axes, matmul};
-use crate::draw::Draw;
+use fuzz_losses::draw::Draw;
 use losses::autograd::{Axes, Result, Tensor, Var, keepdim};
 use std::ops::Bound;
 

@@ -10,7 +10,7 @@ mod views;
 mod whole;
 
 use crate::array::{Array, was_too_large};
-use crate::draw::Draw;
+use fuzz_losses::draw::Draw;
 use std::fmt::Debug;
 use tensor_core::{Element, Float, Number, Result, Tensor};
 

@@ -89,7 +89,7 @@ impl Machine<'_> {
     /// Any integers: they wrap around, and never panic.
     fn wrapping_step(&mut self) {
         let draw = &mut self.draw;
-        let any = |draw: &mut crate::draw::Draw<'_>| {
+        let any = |draw: &mut fuzz_losses::draw::Draw<'_>| {
             if draw.bit() {
                 draw.whole(-3, 3)
             } else {

@@ -1,7 +1,7 @@
 //! Losses of rows of classes, lists and vectors.
 
-use super::Domain::*;
-use super::{Call, Entry, Make};
+use crate::Domain::*;
+use crate::{Call, Entry, Make};
 use losses::autograd::{Result, Var};
 use losses::prelude::*;
 
@@ -10,7 +10,7 @@ fn call(f: impl Fn(&[Var<f64>]) -> Result<Var<f64>> + 'static) -> Call {
 }
 
 /// Logits of rows, in one to three dimensions, and a class for each.
-fn logits(m: &mut Make<'_, '_>, domain: super::Domain) -> (usize, losses::Tensor<i64>) {
+fn logits(m: &mut Make<'_, '_>, domain: crate::Domain) -> (usize, losses::Tensor<i64>) {
     let mut shape = m.rows();
     match m.draw.below(4) {
         0 => drop(shape.remove(0)),

@@ -1,7 +1,7 @@
 //! Losses of vectors, boxes, regions, whole batches and sequences.
 
-use super::Domain::*;
-use super::{Call, Entry, Make};
+use crate::Domain::*;
+use crate::{Call, Entry, Make};
 use losses::autograd::{Result, Tensor, Var};
 use losses::prelude::*;
 
@@ -329,7 +329,7 @@ fn lengths(m: &mut Make<'_, '_>, batch: usize, most: usize) -> Tensor<i64> {
 }
 
 /// Frames of classes, the labels of each sequence, and the lengths of both.
-fn sequences(m: &mut Make<'_, '_>, domain: super::Domain) -> (Tensor<i64>, [Tensor<i64>; 2]) {
+fn sequences(m: &mut Make<'_, '_>, domain: crate::Domain) -> (Tensor<i64>, [Tensor<i64>; 2]) {
     let (frames, batch, labels, classes) = (
         1 + m.draw.below(5),
         m.draw.below(3),

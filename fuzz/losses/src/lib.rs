@@ -1,11 +1,12 @@
 //! Every loss with any options, targets and shapes, valid or not: `Ok` with the number that its definition in plain
 //! operations gives, and its gradients, or `Err`; never a panic.
 
+pub mod draw;
 mod pairs;
 mod rows;
 mod sets;
 
-use crate::draw::Draw;
+use draw::Draw;
 use losses::autograd::{GradOptions, Result, Tape, Tensor, Var, grad};
 use losses::prelude::Reduction;
 

@@ -1,12 +1,12 @@
 //! Losses of elements: regression, binary classification, divergences of elements, rankings of pairs.
 
-use super::Domain::*;
-use super::{Call, Entry, Make};
+use crate::Domain::*;
+use crate::{Call, Entry, Make};
 use losses::autograd::{Result, Tensor, Var};
 use losses::prelude::*;
 
 /// Two inputs of one shape.
-fn two(m: &mut Make<'_, '_>, a: super::Domain, b: super::Domain) -> Vec<usize> {
+fn two(m: &mut Make<'_, '_>, a: crate::Domain, b: crate::Domain) -> Vec<usize> {
     let shape = m.shape(3);
     m.input(&shape, a);
     m.input(&shape, b);
@@ -14,7 +14,7 @@ fn two(m: &mut Make<'_, '_>, a: super::Domain, b: super::Domain) -> Vec<usize> {
 }
 
 /// An input, and a target without a gradient.
-fn with_target(m: &mut Make<'_, '_>, a: super::Domain, t: super::Domain) -> Tensor<f64> {
+fn with_target(m: &mut Make<'_, '_>, a: crate::Domain, t: crate::Domain) -> Tensor<f64> {
     let shape = m.shape(3);
     m.input(&shape, a);
     m.tensor(&shape, t)
