@@ -142,6 +142,7 @@ pub const TABLE: [Entry; 31] = [
         let l = BinaryCrossEntropyWithLogits::new()
             .weight(m.weight(&shape))
             .pos_weight(m.weight(&shape))
+            .label_smoothing(m.option(&[0.0, 0.1]))
             .reduction(m.reduction());
         call(move |v| l.forward(&v[0], &v[1]))
     }),

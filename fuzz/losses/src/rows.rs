@@ -205,7 +205,10 @@ pub const TABLE: [Entry; 18] = [
         let shape = m.rows();
         m.input(&shape, Any);
         m.input(&shape, Any);
-        let l = ListNet::new().mask(m.mask(&shape)).reduction(m.reduction());
+        let l = ListNet::new()
+            .mask(m.mask(&shape))
+            .weight(m.weight(&shape))
+            .reduction(m.reduction());
         call(move |v| l.forward(&v[0], &v[1]))
     }),
     ("margin_softmax_loss", |m| {

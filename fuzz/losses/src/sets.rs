@@ -55,7 +55,9 @@ pub const TABLE: [Entry; 17] = [
     }),
     ("cosine_similarity", |m| {
         let shape = vectors(m, 2);
-        let l = CosineSimilarity::new().dim(m.draw.dim(shape.len()));
+        let l = CosineSimilarity::new()
+            .dim(m.draw.dim(shape.len()))
+            .eps(m.option(&[0.0, 1e-8, 0.1]));
         call(move |v| l.forward(&v[0], &v[1]))
     }),
     ("pairwise_distance", |m| {
@@ -273,6 +275,7 @@ pub const MORE: [Entry; 11] = [
         let l = RnntLoss::new()
             .blank(m.draw.pick(&[0, 0, 1, -1, 99]))
             .fused_log_softmax(m.flag())
+            .clamp(m.option(&[-1.0]))
             .reduction(m.reduction());
         call(move |v| l.forward(&v[0], &t, &n, &k))
     }),

@@ -78,10 +78,14 @@ impl Machine<'_> {
                 f64::from(want.at(own) == *class as f64)
             })
         });
-        // A mere shape can be too large to exist.
-        if n.is_some_and(|n| n > 1 << 20) {
-            let _ = x.got.one_hot::<f32>(classes);
-            return;
+        // What fits into the memory may still take too much of it; what cannot is an error.
+        match n {
+            Some(n) if n >= 1 << 40 => {
+                let _ = x.got.one_hot::<f32>(classes);
+                return;
+            }
+            Some(n) if n * want.numel() > 1 << 16 => return,
+            _ => {}
         }
         self.exact("one_hot", &x, &classes, x.got.one_hot::<f32>(classes), rows);
     }
