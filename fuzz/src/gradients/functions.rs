@@ -170,7 +170,8 @@ pub const TWOS: [Two; 13] = [
         |a, b| {
             let q = a.v / b.v;
             kink(b.v);
-            kink((q - q.floor()).min(q.ceil() - q));
+            // How far the operands are from the next jump, a multiple of the divisor, that moves with them.
+            kink((q - q.floor()).min(q.ceil() - q) * b.v / (1.0 + q.abs()));
             a - b * num(q.trunc())
         },
     ),

@@ -137,7 +137,12 @@ impl Machine<'_> {
         let _ = x.pow(&y).expect("a power");
         let _ = x.cumprod(0).expect("products");
         let _ = x.cast::<f32>();
-        let _ = Tensor::arange(a[0], b[0], a[n - 1]).map(|made| made.numel());
+        // As many as fit easily, or as cannot be.
+        let (start, end, step) = (i128::from(a[0]), i128::from(b[0]), i128::from(a[n - 1]));
+        let count = (end - start).checked_div(step).unwrap_or(0);
+        if !(1 << 16..1 << 40).contains(&count) {
+            let _ = Tensor::arange(a[0], b[0], a[n - 1]).map(|made| made.numel());
+        }
         let _ = format!("{x}");
         let _ = x.one_hot::<bool>(Some(b[0].unsigned_abs() as usize));
     }
