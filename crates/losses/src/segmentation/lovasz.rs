@@ -5,7 +5,8 @@ use crate::elementwise::scaled;
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::par;
-use autograd::{Dims, Float, Fused, Needs, Result, Tensor, Var, fused};
+use autograd::tensor_core::kernel::source::Source;
+use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
 
 /// A loss of an input of shape `(images, classes, pixels)`, and the class of each pixel.
 #[derive(Clone)]
@@ -70,10 +71,11 @@ impl Lovasz {
         shares
     }
 
-    /// The extension of one class in the images that share a value, times its share; `slopes` gets its gradient.
+    /// The extension of one class in the images that share a value, times its share; `slopes` gets its gradient. A group's
+    /// elements are one piece of `x`.
     fn extension<T: Float>(
         &self,
-        x: &[T],
+        x: &Source<'_, T>,
         (group, share): (usize, f64),
         mut slopes: Option<&mut [T]>,
     ) -> f64 {
@@ -83,16 +85,17 @@ impl Lovasz {
         if share == 0.0 {
             return 0.0;
         }
-        let (pixels, joined) = (self.pixels(), self.joined());
+        let width = self.joined() * self.pixels();
         let (value, class) = (group / self.classes, group % self.classes);
+        let labels = &self.labels[value * width..][..width];
         // Errors that are not positive count for nothing, and come last: they need not be sorted. The lowest bit of a
         // place says whether the pixel is of the class.
-        let (mut errors, mut own) = (Vec::with_capacity(joined * pixels), 0);
-        for k in 0..joined {
-            let image = value * joined + k;
-            let x = &x[(image * self.classes + class) * pixels..][..pixels];
-            let labels = &self.labels[image * pixels..][..pixels];
-            for (p, (x, label)) in x.iter().zip(labels).enumerate() {
+        let (mut errors, mut own) = (Vec::with_capacity(width), 0);
+        let (mut at, mut stage) = (0, Vec::new());
+        while at < width {
+            let len = x.block_len(group * width + at, width - at);
+            let x = x.block(group * width + at, len, &mut stage);
+            for ((p, x), label) in (at..).zip(x).zip(&labels[at..]) {
                 if *label == IGNORED {
                     continue;
                 }
@@ -104,9 +107,10 @@ impl Lovasz {
                     x.f64() - self.away
                 };
                 if error > 0.0 || error.is_nan() {
-                    errors.push((error, (k * pixels + p) << 1 | usize::from(is_own)));
+                    errors.push((error, p << 1 | usize::from(is_own)));
                 }
             }
+            at += len;
         }
         errors.sort_unstable_by(|a: &(f64, usize), b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let (mut inner, mut union) = (own as f64, own as f64);
@@ -144,19 +148,18 @@ impl Lovasz {
         x: &Tensor<T>,
         wanted: bool,
     ) -> Result<(Vec<f64>, Option<Tensor<T>>)> {
-        let x = x.contiguous();
-        let elements = &x.buffer()[x.layout().offset()..][..x.numel()];
         let shares = self.shares();
         let width = self.joined() * self.pixels();
         let mut each = vec![0.0; shares.len()];
         // The gradient of a class lies in one piece: classes come first in memory where images share a value.
         let class_first = !self.per_image && self.images > 1 && self.classes > 1;
-        let mut shape: Dims = x.shape().into();
-        if class_first {
-            shape.swap(0, 1);
-        }
+        let x = match class_first {
+            true => x.transpose(0, 1)?,
+            false => x.clone(),
+        };
+        let elements = &x.source();
         let mut slopes = match wanted {
-            true => Some(Tensor::build(self.name, &shape, |out: &mut [T]| {
+            true => Some(Tensor::build(self.name, x.shape(), |out: &mut [T]| {
                 out.fill(T::ZERO);
             })?),
             false => None,
