@@ -10,18 +10,19 @@ use tensor_core::{Float, Result, Scalar, Tensor};
 /// A clone is cheap. A `Var` made from a tensor by `Var::from` is a constant: operations on constants record nothing
 /// and keep nothing alive, so inference is the same code without a tape.
 ///
-/// What has no gradient is no method of it. The largest element's place is that of a tensor:
+/// What passes no gradient says so in its type: [`Var::argmax`], [`Var::round`] and their kin give a tensor.
 ///
 /// ```
 /// use autograd::{Tape, Tensor};
-/// let x = Tape::new().leaf(Tensor::from([1.0, 3.0, 2.0]));
-/// assert_eq!(x.value().argmax(0)?.item()?, 1);
+/// let x = Tape::new().leaf(Tensor::from([1.0, 3.4, 2.0]));
+/// let place: Tensor<i64> = x.argmax(0)?;
+/// assert_eq!((place.item()?, x.round().to_vec()), (1, vec![1.0, 3.0, 2.0]));
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// ```compile_fail,E0599
 /// # use autograd::{Tape, Tensor};
-/// # let x = Tape::new().leaf(Tensor::from([1.0, 3.0, 2.0]));
-/// let place = x.argmax(0);
+/// # let x = Tape::new().leaf(Tensor::from([1.0, 3.4, 2.0]));
+/// let y = x.round().backward();
 /// ```
 #[derive(Clone)]
 pub struct Var<T: Float> {

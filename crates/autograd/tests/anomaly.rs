@@ -197,13 +197,17 @@ fn a_user_s_own_operation() {
     }
 }
 
-/// Every operation that a user can call says where it was called, and not where in the library.
+/// Every operation that a user can call says where it was called, and not where in the library; those of `step.rs` give
+/// plain tensors, at which no tape looks.
 #[test]
 fn each_operation_tracks_its_caller() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops");
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.ends_with("step.rs") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         let (mut of_var, mut before) = (false, "");
         for (i, line) in text.lines().enumerate() {

@@ -68,24 +68,24 @@ fn elements() {
         x.lerp(&y, 0.5) =>
             "lerp: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
         x.addcmul(&x, &y, 1.0) =>
-            "mul: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
+            "addcmul: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
         x.addcdiv(&x, &y, 1.0) =>
-            "div: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
+            "addcdiv: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
         x.clamp_with(Some(&y), None) =>
-            "maximum: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
+            "clamp_with: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
         x.prelu(&y) =>
             "prelu: the weight has shape [4], but one number, or one for each of the 3 channels of [2, 3], which are \
              dimension 1";
         x.glu(1) => "glu: the operand has shape [2, 3], but dimension 1 is cut in two halves, so its size must be even";
-        x.softmin(2) => "softmax: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.softmin(2) => "softmin: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
         x.softmax(2) => dim("softmax");
         x.log_softmax(2) => dim("log_softmax");
         x.where_(&mask, &y) =>
             "where: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
         y.masked_fill(&mask, 1.0) =>
-            "where: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
+            "masked_fill: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
         x.masked_select(&Tensor::full([4], true).unwrap()) =>
-            "zip: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
+            "masked_select: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
         x.item() => "item: the tensor has shape [2, 3], but an item can be taken of one element only: index or reduce it first";
     }
 }
@@ -100,16 +100,18 @@ fn reductions() {
         x.max(2) => dim("max");
         x.min(2) => dim("min");
         none.max(1) => "max: dimension of size 0 in shape [2, 0]: there is no element to choose from";
-        x.max_dim(2) => dim("argmax");
-        x.min_dim(2) => dim("argmin");
+        x.max_dim(2) => dim("max_dim");
+        x.argmax(2) => dim("argmax");
+        x.argmin(2) => dim("argmin");
+        x.min_dim(2) => dim("min_dim");
         x.var(2, 1) => dim("var");
         x.std(2, 1) => dim("std");
-        x.var_mean(2, 1) => "var: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
-        x.std_mean(2, 1) => "std: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.var_mean(2, 1) => "var_mean: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.std_mean(2, 1) => "std_mean: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
         x.logsumexp(2) => dim("logsumexp");
         x.norm(2.0, 2) => "norm: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
-        x.nanmean(2) => "sum: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
-        x.nansum(2) => "sum: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.nanmean(2) => "nanmean: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.nansum(2) => "nansum: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
         x.cdist(&of(&[2, 4]), 2.0) =>
             "cdist: the right operand has shape [2, 4], but the left operand has shape [2, 3]: their last sizes must \
              be equal";
@@ -142,7 +144,7 @@ fn views_and_places() {
         x.permute([0, 2]) => dim("permute");
         x.transpose(0, 2) => dim("transpose");
         x.movedim(2, 0) => dim("movedim");
-        x.swapdims(0, 2) => "transpose: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.swapdims(0, 2) => "swapdims: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
         x.broadcast_to([4]) =>
             "broadcast_to: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
         x.expand([4, 4]) =>
@@ -161,14 +163,14 @@ fn views_and_places() {
             "pad_with: pad is [5, 0], but a reflected border is narrower than its dimension, a circular one no \
              wider, and none is made of nothing";
         x.repeat([2]) => "repeat: repeats is [2], but there must be one for each dimension";
-        x.tile([-1]) => "repeat: shape [1, -1] has a negative size";
+        x.tile([-1]) => "tile: shape [1, -1] has a negative size";
         x.repeat_interleave(2, 2) =>
             "repeat_interleave: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
-        x.unflatten(1, [2, 2]) => "view: shape [3] holds 3 elements, and [2, 2] asks for 4";
+        x.unflatten(1, [2, 2]) => "unflatten: shape [3] holds 3 elements, and [2, 2] asks for 4";
         x.split(0, 1) => "split: size is 0, but the pieces of a dimension have at least one element";
         x.split_sizes(&[1, 1], 1) => "split_sizes: sizes is [1, 1], but they must add up to the size of the dimension";
         x.chunk(0, 1) => "chunk: chunks is 0, but there must be at least one";
-        x.unbind(2) => "size: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        x.unbind(2) => "unbind: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
         x.unfold(1, 4, 1) =>
             "unfold: size and step is 4 and 1, but a window must fit into the dimension, and a step be at least 1";
         x.rot90(1, [0, 0]) => "rot90: dimension 0 is named twice in [0, 0]";
@@ -181,9 +183,9 @@ fn views_and_places() {
         x.scatter(1, &index, &of(&[2, 1])) => "scatter: index 3 is out of range for dimension 1 of size 3";
         x.scatter_add(1, &index, &of(&[2, 1])) => "scatter_add: index 3 is out of range for dimension 1 of size 3";
         x.index_select(0, &ints(&[2])) => "index_select: index 2 is out of range for dimension 0 of size 2";
-        x.index_add(0, &far, &of(&[2, 3])) => "scatter_add: index 4 is out of range for dimension 0 of size 2";
+        x.index_add(0, &far, &of(&[2, 3])) => "index_add: index 4 is out of range for dimension 0 of size 2";
         x.index_fill(0, &far, 1.0) => "index_fill: index 4 is out of range for dimension 0 of size 2";
-        x.index_copy(0, &far, &of(&[2, 3])) => "scatter: index 4 is out of range for dimension 0 of size 2";
+        x.index_copy(0, &far, &of(&[2, 3])) => "index_copy: index 4 is out of range for dimension 0 of size 2";
         x.take_along_dim(&index, 1) => "take_along_dim: index 3 is out of range for dimension 1 of size 3";
         x.pick(1, &far) => "gather: index 4 is out of range for dimension 1 of size 3";
         x.index(4) => "index: index 4 is out of range for dimension 0 of size 2";
@@ -211,7 +213,7 @@ fn products() {
             "inner: the right operand has shape [4], but the left operand has shape [2, 3]: dimensions [1] and [0] \
              must have the same sizes";
         huge().kron(&v) =>
-            "mul: shape [2305843009213693952, 4] is too large: its size in bytes overflows, or the system has not \
+            "kron: shape [2305843009213693952, 4] is too large: its size in bytes overflows, or the system has not \
              that much memory";
         x.tensordot(&v, [1], [0]) =>
             "tensordot: the right operand has shape [4], but the left operand has shape [2, 3]: dimensions [1] and \

@@ -146,17 +146,17 @@ macro_rules! along {
 fn elementwise(rows: &mut Vec<Row>) {
     elements! { rows:
         abs -1.9 1.9; acos -0.9 0.9; acosh 1.1 3.0; alias -1.9 1.9; asin -0.9 0.9; asinh -1.9 1.9; atan -1.9 1.9;
-        atanh -0.9 0.9; cbrt 0.3 2.0; ceil -1.9 1.9; cos -1.9 1.9; cosh -1.9 1.9; digamma 0.3 3.0; erf -1.9 1.9;
-        erfc -1.9 1.9; exp -1.9 1.9; exp2 -1.9 1.9; expm1 -1.9 1.9; floor -1.9 1.9; gelu -1.9 1.9;
+        atanh -0.9 0.9; cbrt 0.3 2.0; cos -1.9 1.9; cosh -1.9 1.9; digamma 0.3 3.0; erf -1.9 1.9;
+        erfc -1.9 1.9; exp -1.9 1.9; exp2 -1.9 1.9; expm1 -1.9 1.9; gelu -1.9 1.9;
         gelu_tanh -1.9 1.9; lgamma 0.3 3.0; log 0.3 3.0; log10 0.3 3.0; log1p -0.6 2.0; log2 0.3 3.0;
-        log_sigmoid -1.9 1.9; mish -1.9 1.9; neg -1.9 1.9; reciprocal 0.4 2.0; relu -1.9 1.9; round -1.9 1.9;
-        rsqrt 0.3 2.0; sigmoid -1.9 1.9; sign -1.9 1.9; silu -1.9 1.9; sin -1.9 1.9; sinh -1.9 1.9;
+        log_sigmoid -1.9 1.9; mish -1.9 1.9; neg -1.9 1.9; reciprocal 0.4 2.0; relu -1.9 1.9;
+        rsqrt 0.3 2.0; sigmoid -1.9 1.9; silu -1.9 1.9; sin -1.9 1.9; sinh -1.9 1.9;
         softplus -1.9 1.9; frac -1.9 1.9; hardsigmoid -5.0 5.0; hardswish -5.0 5.0; relu6 -3.0 9.0; selu -1.9 1.9;
-        softsign -1.9 1.9; tanhshrink -1.9 1.9; sqrt 0.3 2.0; square -1.9 1.9; tan -1.2 1.2; tanh -1.9 1.9; trunc -1.9 1.9;
+        softsign -1.9 1.9; tanhshrink -1.9 1.9; sqrt 0.3 2.0; square -1.9 1.9; tan -1.2 1.2; tanh -1.9 1.9;
     }
     pairs! { rows:
         add x x; sub x x; mul x x; div x p; pow p x; maximum x p; minimum x p; atan2 p x; hypot x p; logaddexp x x;
-        logaddexp2 x x; fmax x p; fmin x p; copysign x x; xlogy x p; fmod x p; remainder x p; div_floor x p; div_trunc x p;
+        logaddexp2 x x; fmax x p; fmin x p; copysign x x; xlogy x p; fmod x p; remainder x p;
     }
     let a = || vec![x(&[2, 3])];
     rows.extend([
@@ -195,9 +195,6 @@ fn elementwise(rows: &mut Vec<Row>) {
         row("pow", vec![x(&[3])], |v| v[0].pow(3)),
         row("pow", vec![x(&[3])], |v| {
             Var::from(Tensor::scalar(1.7)).pow(&v[0])
-        }),
-        row("round_to", vec![between(&[4], 0.11, 0.13)], |v| {
-            Ok(v[0].round_to(1))
         }),
         row("lerp", vec![x(&[2, 3]), p(&[3]), x(&[2, 1])], |v| {
             v[0].lerp(&v[1], &v[2])
@@ -474,7 +471,8 @@ fn table() -> Vec<Row> {
 /// Methods of a value that make no new one of it: constants.
 const CONSTANTS: [&str; 2] = ["full", "zeros_like"];
 
-/// The operations that the sources declare: public methods, and the rows of the tables there.
+/// The operations that the sources declare: public methods, and the rows of the tables there. Those of `step.rs` give
+/// tensors.
 fn declared() -> BTreeSet<String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops");
     let mut names = BTreeSet::new();
@@ -484,7 +482,11 @@ fn declared() -> BTreeSet<String> {
             .collect()
     };
     for entry in std::fs::read_dir(folder).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let path = entry.unwrap().path();
+        if path.ends_with("step.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
         // What a macro expands to has its names elsewhere.
         let declared = text.split("pub fn ").skip(1).map(word);
         names.extend(declared.filter(|name| !name.is_empty()));

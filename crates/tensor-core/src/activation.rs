@@ -187,7 +187,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// [`Error::Dim`] for a dimension that is not there.
     pub fn softmin(&self, dim: isize) -> Result<Tensor<T>> {
-        self.neg().softmax(dim)
+        self.neg().softmax(dim).map_err(|e| e.named("softmin"))
     }
 
     /// `ln(x / (1 - x))`, the inverse of the sigmoid; with `eps`, of `x` brought into `[eps, 1 - eps]` first.

@@ -217,7 +217,7 @@ impl<T: Number> Tensor<T> {
     /// # Errors
     /// [`Error::Shape`] if these sizes differ.
     pub fn inner(&self, other: &Tensor<T>) -> Result<Tensor<T>> {
-        inner(self, other)
+        inner(self, other).map_err(|e| e.named("inner"))
     }
 
     /// The Kronecker product: blocks of `other`, each multiplied by one element of this tensor.
@@ -231,7 +231,7 @@ impl<T: Number> Tensor<T> {
     /// # Errors
     /// [`Error::Size`] if the result is too large.
     pub fn kron(&self, other: &Tensor<T>) -> Result<Tensor<T>> {
-        kron(self, other)
+        kron(self, other).map_err(|e| e.named("kron"))
     }
 
     /// The sum of products that `equation` says; see [`einsum`](mod@crate::einsum).

@@ -333,5 +333,6 @@ impl<T: Element> Tensor<T> {
     /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
     pub fn masked_fill(&self, mask: &Tensor<bool>, value: T) -> Result<Tensor<T>> {
         mask.where_(Tensor::scalar(value), self)
+            .map_err(|e| e.named("masked_fill"))
     }
 }

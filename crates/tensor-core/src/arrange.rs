@@ -174,6 +174,7 @@ impl<T: Element> Tensor<T> {
     {
         let index = self.slice_index("index_copy", dim, index, src.shape())?;
         self.scatter(dim, &index, src)
+            .map_err(|e| e.named("index_copy"))
     }
 }
 
@@ -232,13 +233,14 @@ impl Tensor<i64> {
 }
 
 fn triangle(rows: usize, columns: usize, offset: isize, lower: bool) -> Result<Tensor<i64>> {
-    // A view of one element stands for the matrix, which is never made.
-    let one = Tensor::scalar(false).broadcast_to([rows, columns])?;
     let op = if lower {
         "tril_indices"
     } else {
         "triu_indices"
     };
+    // A view of one element stands for the matrix, which is never made.
+    let one = Tensor::scalar(false).broadcast_to([rows, columns]);
+    let one = one.map_err(|e| e.named(op))?;
     Ok(one.triangle_mask(op, offset, lower)?.nonzero().t())
 }
 
@@ -253,7 +255,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// [`Error::Size`] for a number of steps that cannot be.
     pub fn logspace(start: f64, end: f64, steps: usize, base: f64) -> Result<Tensor<T>> {
-        let powers = Tensor::<f64>::linspace(start, end, steps)?;
+        let powers = Tensor::<f64>::linspace(start, end, steps).map_err(|e| e.named("logspace"))?;
         Ok(powers.map(move |e| T::of(base.powf(e))))
     }
 }

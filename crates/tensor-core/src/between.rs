@@ -1,7 +1,7 @@
 //! Between two bounds, and between two ends.
 
 use crate::element::{Element, Float, Number};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::isa::Isa;
 use crate::kernel::map::Ternary;
 use crate::map::{Operand, Opnd, ternary};
@@ -96,12 +96,13 @@ impl<T: Number> Tensor<T> {
         min: impl Into<Option<&'a Tensor<T>>>,
         max: impl Into<Option<&'a Tensor<T>>>,
     ) -> Result<Tensor<T>> {
+        let own = |e: Error| e.named("clamp_with");
         let above = match min.into() {
-            Some(min) => self.maximum(min)?,
+            Some(min) => self.maximum(min).map_err(own)?,
             None => self.clone(),
         };
         match max.into() {
-            Some(max) => above.minimum(max),
+            Some(max) => above.minimum(max).map_err(own),
             None => Ok(above),
         }
     }

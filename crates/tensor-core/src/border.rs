@@ -177,6 +177,6 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Dim`] for a dimension that the tensor does not have.
     pub fn swapdims(&self, dim0: isize, dim1: isize) -> Result<Tensor<T>> {
-        self.transpose(dim0, dim1)
+        self.transpose(dim0, dim1).map_err(|e| e.named("swapdims"))
     }
 }

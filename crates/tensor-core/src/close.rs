@@ -41,7 +41,10 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
     pub fn allclose(&self, other: impl Operand<T>, rtol: f64, atol: f64) -> Result<bool> {
-        self.isclose(other, rtol, atol)?.all(..)?.item()
+        let close = self
+            .isclose(other, rtol, atol)
+            .map_err(|e| e.named("allclose"))?;
+        close.all(..)?.item()
     }
 }
 

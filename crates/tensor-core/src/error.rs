@@ -220,6 +220,42 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, of the operation `op`: for one that is made of others, whose names would mean nothing to its caller.
+    ///
+    /// ```
+    /// use tensor_core::{Result, Tensor};
+    /// fn softer(x: &Tensor<f32>, y: &Tensor<f32>) -> Result<Tensor<f32>> {
+    ///     x.mul(y).map_err(|e| e.named("softer"))
+    /// }
+    /// let e = softer(&Tensor::zeros([2])?, &Tensor::zeros([3])?).unwrap_err();
+    /// assert!(e.to_string().starts_with("softer: shapes [2] and [3]"));
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn named(mut self, op: &'static str) -> Self {
+        match &mut self {
+            Error::Broadcast { op: name, .. }
+            | Error::Shape { op: name, .. }
+            | Error::Numel { op: name, .. }
+            | Error::Dim { op: name, .. }
+            | Error::RepeatedDim { op: name, .. }
+            | Error::Index { op: name, .. }
+            | Error::Class { op: name, .. }
+            | Error::Value { op: name, .. }
+            | Error::Option { op: name, .. }
+            | Error::Size { op: name, .. }
+            | Error::NegativeSize { op: name, .. }
+            | Error::Data { op: name, .. }
+            | Error::Empty { op: name, .. }
+            | Error::Tape { op: name, .. }
+            | Error::File { op: name, .. }
+            | Error::Diverged { op: name, .. }
+            | Error::Convert { op: name, .. } => *name = op,
+            Error::Anomaly(_) => {}
+        }
+        self
+    }
+
     /// [`Error::Size`] for a shape that the library has come to by itself.
     pub(crate) fn size(op: &'static str, shape: &[usize]) -> Self {
         let shape = shape

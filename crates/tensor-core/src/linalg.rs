@@ -173,7 +173,10 @@ impl<T: Float> Tensor<T> {
     pub fn matrix_power(&self, n: i32) -> Result<Tensor<T>> {
         let size = self.square_size("matrix_power")?;
         if n < 0 {
-            return self.inverse()?.power(size, n.unsigned_abs());
+            return self
+                .inverse()
+                .map_err(|e| e.named("matrix_power"))?
+                .power(size, n.unsigned_abs());
         }
         self.power(size, n.unsigned_abs())
     }

@@ -105,7 +105,7 @@ impl<T: Number> Tensor<T> {
             });
             return Ok(());
         }
-        *self = Tensor::add(self, other)?;
+        *self = Tensor::add(self, other).map_err(|e| e.named("add_assign"))?;
         Ok(())
     }
 

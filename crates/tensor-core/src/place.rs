@@ -194,6 +194,7 @@ impl<T: Number> Tensor<T> {
     pub fn index_add(&self, dim: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
         let index = self.slice_index("index_add", dim, index, src.shape())?;
         self.scatter_add(dim, &index, src)
+            .map_err(|e| e.named("index_add"))
     }
 
     /// A vector of indices along `dim` spread over the shape of a source of slices.

@@ -386,7 +386,11 @@ impl<T: Float> Tensor<T> {
         correction: impl Scalar,
     ) -> Result<(Tensor<T>, Tensor<T>)> {
         let axes = axes.into();
-        Ok((self.var(&axes, correction)?, self.mean(&axes)?))
+        Ok((
+            self.var(&axes, correction)
+                .map_err(|e| e.named("var_mean"))?,
+            self.mean(&axes)?,
+        ))
     }
 
     /// The standard deviation over `axes`, and the mean.
@@ -399,7 +403,11 @@ impl<T: Float> Tensor<T> {
         correction: impl Scalar,
     ) -> Result<(Tensor<T>, Tensor<T>)> {
         let axes = axes.into();
-        Ok((self.std(&axes, correction)?, self.mean(&axes)?))
+        Ok((
+            self.std(&axes, correction)
+                .map_err(|e| e.named("std_mean"))?,
+            self.mean(&axes)?,
+        ))
     }
 
     /// `ln Σ e^x` over `axes`, without overflow; `-inf` over nothing.

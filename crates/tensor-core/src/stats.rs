@@ -157,7 +157,7 @@ impl<T: Float> Tensor<T> {
                 "the bounds, or the elements that stand for them, must be finite and in order";
             return Err(fail("min and max", format!("{low} and {high}"), expected));
         }
-        let mut counts = Tensor::zeros(bins)?;
+        let mut counts = Tensor::zeros(bins).map_err(|e| e.named("histc"))?;
         let sums = counts.try_as_mut_slice("histc")?;
         for x in self.try_vec("histc")? {
             let x = x.f64();

@@ -80,6 +80,7 @@ impl<T: Element> Tensor<T> {
     /// [`Error::NegativeSize`] for a negative number of copies.
     pub fn tile(&self, dims: impl IntoShape) -> Result<Tensor<T>> {
         self.repeat(&tile_repeats(self.ndim(), dims)[..])
+            .map_err(|e| e.named("tile"))
     }
 
     /// Each element `repeats` times in a row along `dim`.
@@ -104,7 +105,8 @@ impl<T: Element> Tensor<T> {
         // A vector of that size checks the sizes on their own.
         let part = Tensor::scalar(false)
             .broadcast_to([size])?
-            .view(&sizes.sizes()[..])?;
+            .view(&sizes.sizes()[..])
+            .map_err(|e| e.named("unflatten"))?;
         let mut shape: Dims = self.shape()[..d].into();
         shape.extend_from_slice(part.shape());
         shape.extend_from_slice(&self.shape()[d + 1..]);

@@ -199,7 +199,7 @@ impl<T: Float> Var<T> {
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
     #[track_caller]
     pub fn softmin(&self, dim: isize) -> Result<Var<T>> {
-        self.neg().softmax(dim)
+        self.neg().softmax(dim).map_err(|e| e.named("softmin"))
     }
 
     /// `ln(x / (1 - x))`, the inverse of the sigmoid; with `eps`, of `x` brought into `[eps, 1 - eps]` first, beyond

@@ -58,7 +58,7 @@ impl<T: Float> Var<T> {
     /// [`Error::Shape`](crate::Error::Shape) if these sizes differ.
     #[track_caller]
     pub fn inner(&self, other: &Var<T>) -> Result<Var<T>> {
-        algebra::inner(self, other)
+        algebra::inner(self, other).map_err(|e| e.named("inner"))
     }
 
     /// The Kronecker product: blocks of `other`, each multiplied by one element of this value.
@@ -67,7 +67,7 @@ impl<T: Float> Var<T> {
     /// [`Error::Size`](crate::Error::Size) if the result is too large.
     #[track_caller]
     pub fn kron(&self, other: &Var<T>) -> Result<Var<T>> {
-        algebra::kron(self, other)
+        algebra::kron(self, other).map_err(|e| e.named("kron"))
     }
 
     /// The sum of products that `equation` says; see [`einsum`].

@@ -56,6 +56,7 @@ impl<T: Float> Var<T> {
     pub fn index_copy(&self, dim: isize, index: &Tensor<i64>, src: &Var<T>) -> Result<Var<T>> {
         let index = (self.value()).slice_index("index_copy", dim, index, src.shape())?;
         self.scatter(dim, &index, src)
+            .map_err(|e| e.named("index_copy"))
     }
 
     /// The differences of neighbours along `dim`, and of these again, `n` times.

@@ -90,7 +90,8 @@ impl<T: Float> Var<T> {
     /// As [`Var::add`].
     #[track_caller]
     pub fn addcmul(&self, a: &Var<T>, b: &Var<T>, value: T) -> Result<Var<T>> {
-        self.add(a.mul(b)?.mul(value)?)
+        let part = a.mul(b).map_err(|e| e.named("addcmul"))?;
+        self.add(part.mul(value)?).map_err(|e| e.named("addcmul"))
     }
 
     /// `x + value · a / b`
@@ -99,7 +100,8 @@ impl<T: Float> Var<T> {
     /// As [`Var::add`].
     #[track_caller]
     pub fn addcdiv(&self, a: &Var<T>, b: &Var<T>, value: T) -> Result<Var<T>> {
-        self.add(a.div(b)?.mul(value)?)
+        let part = a.div(b).map_err(|e| e.named("addcdiv"))?;
+        self.add(part.mul(value)?).map_err(|e| e.named("addcdiv"))
     }
 
     /// As [`Var::clamp`] with a bound for each element; see [`Tensor::clamp_with`]. The gradient goes to the one of the

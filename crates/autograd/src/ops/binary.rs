@@ -105,7 +105,7 @@ binary! {
     /// `a · ln b`, and 0 where `a` is 0.
     xlogy / Xlogy = |a, b, dy| ((dy * b.log()).keep_where(&zero_where(a, b)?), dy * a / b);
     /// The remainder of `a / b` with the sign of `a`.
-    fmod / Fmod = |a, b, dy| (dy.clone(), -(dy * (a / b).trunc()));
+    fmod / Fmod = |a, b, dy| (dy.clone(), -(dy * Var::from(a.value().div_trunc(b.value())?)));
     /// The remainder of `a / b` with the sign of `b`.
     remainder / Remainder = |a, b, dy| (dy.clone(), -(dy * Var::from(a.value().div_floor(b.value())?)));
 }
@@ -233,41 +233,7 @@ impl<T: Float> Op<T> for Pow<T> {
     }
 }
 
-/// A quotient rounded to whole numbers: its slopes are zero wherever it has any.
-struct Whole(&'static str);
-impl<T: Float> Op<T> for Whole {
-    fn name(&self) -> &'static str {
-        self.0
-    }
-    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
-        let none = || Some(Var::from(dy.value().zeros_like()));
-        Ok(Grads::two(none(), none()))
-    }
-}
-
 impl<T: Float> Var<T> {
-    /// `a / b` rounded down; its gradients are zero.
-    ///
-    /// # Errors
-    /// As [`Var::add`].
-    #[track_caller]
-    pub fn div_floor(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
-        let b = other.var("div_floor")?;
-        let y = self.value().div_floor(b.value())?;
-        Var::record(&[self, &b], y, |_| Whole("div_floor"))
-    }
-
-    /// `a / b` rounded towards 0; its gradients are zero.
-    ///
-    /// # Errors
-    /// As [`Var::add`].
-    #[track_caller]
-    pub fn div_trunc(&self, other: impl IntoVar<T>) -> Result<Var<T>> {
-        let b = other.var("div_trunc")?;
-        let y = self.value().div_trunc(b.value())?;
-        Var::record(&[self, &b], y, |_| Whole("div_trunc"))
-    }
-
     /// `a + b`
     ///
     /// # Errors

@@ -187,7 +187,8 @@ impl<T: Float> Var<T> {
     /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor<bool>, value: T) -> Result<Var<T>> {
-        self.where_(&mask.logical_not(), Var::from(Tensor::scalar(value)))
+        let filled = self.where_(&mask.logical_not(), Var::from(Tensor::scalar(value)));
+        filled.map_err(|e| e.named("masked_fill"))
     }
 
     /// For each row along `dim` the element that `index` names: `gather` with the dimension left out of both.

@@ -17,6 +17,7 @@ mod reduce;
 mod scan;
 mod softmax;
 mod sort;
+mod step;
 mod tiles;
 mod unary;
 mod view;

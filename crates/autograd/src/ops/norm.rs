@@ -87,7 +87,7 @@ impl<T: Float> Var<T> {
     #[track_caller]
     pub fn nanmean(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let axes = axes.into();
-        let sum = self.nansum(&axes)?;
+        let sum = self.nansum(&axes).map_err(|e| e.named("nanmean"))?;
         let count = self.value().isnan().logical_not().cast::<T>().sum(&axes)?;
         sum.div(Var::from(count))
     }
@@ -99,6 +99,7 @@ impl<T: Float> Var<T> {
     #[track_caller]
     pub fn nansum(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let numbers = self.value().isnan().logical_not();
-        self.keep_where(&numbers).sum(axes)
+        let sum = self.keep_where(&numbers).sum(axes);
+        sum.map_err(|e| e.named("nansum"))
     }
 }

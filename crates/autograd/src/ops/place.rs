@@ -57,6 +57,7 @@ impl<T: Float> Var<T> {
             .value()
             .slice_index("index_add", dim, index, src.shape())?;
         self.scatter_add(dim, &index, src)
+            .map_err(|e| e.named("index_add"))
     }
 
     /// The elements where `mask` is true, in row-major order, as a vector; both are broadcast to each other.
@@ -66,7 +67,10 @@ impl<T: Float> Var<T> {
     #[track_caller]
     pub fn masked_select(&self, mask: &Tensor<bool>) -> Result<Var<T>> {
         // A comparison of both broadcasts, and says where they cannot.
-        let places = self.value().zip(mask, |_: T, keep: bool| keep)?;
+        let places = self
+            .value()
+            .zip(mask, |_: T, keep: bool| keep)
+            .map_err(|e| e.named("masked_select"))?;
         let index = places.flatten(0, -1)?.nonzero().flatten(0, -1)?;
         let all = self.broadcast_to(places.shape())?;
         all.reshape([all.numel()])?.index_select(0, &index)

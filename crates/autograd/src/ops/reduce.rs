@@ -283,7 +283,8 @@ impl<T: Float> Var<T> {
     /// [`Error::Empty`](crate::Error::Empty) for a dimension of size 0, [`Error::Dim`](crate::Error::Dim).
     #[track_caller]
     pub fn max_dim(&self, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
-        self.picked(dim, self.value().argmax(dim)?)
+        let index = self.value().argmax(dim).map_err(|e| e.named("max_dim"))?;
+        self.picked(dim, index)
     }
 
     /// Smallest element along `dim` and its index: PyTorch's `min(dim)`. The gradient goes to that element.
@@ -292,7 +293,8 @@ impl<T: Float> Var<T> {
     /// [`Error::Empty`](crate::Error::Empty) for a dimension of size 0, [`Error::Dim`](crate::Error::Dim).
     #[track_caller]
     pub fn min_dim(&self, dim: isize) -> Result<(Var<T>, Tensor<i64>)> {
-        self.picked(dim, self.value().argmin(dim)?)
+        let index = self.value().argmin(dim).map_err(|e| e.named("min_dim"))?;
+        self.picked(dim, index)
     }
 
     #[track_caller]
@@ -358,7 +360,11 @@ impl<T: Float> Var<T> {
         correction: impl Scalar,
     ) -> Result<(Var<T>, Var<T>)> {
         let axes = axes.into();
-        Ok((self.var(&axes, correction)?, self.mean(&axes)?))
+        Ok((
+            self.var(&axes, correction)
+                .map_err(|e| e.named("var_mean"))?,
+            self.mean(&axes)?,
+        ))
     }
 
     /// The standard deviation over `axes`, and the mean.
@@ -372,7 +378,11 @@ impl<T: Float> Var<T> {
         correction: impl Scalar,
     ) -> Result<(Var<T>, Var<T>)> {
         let axes = axes.into();
-        Ok((self.std(&axes, correction)?, self.mean(&axes)?))
+        Ok((
+            self.std(&axes, correction)
+                .map_err(|e| e.named("std_mean"))?,
+            self.mean(&axes)?,
+        ))
     }
 
     /// `ln Σ e^x` over `axes`, without overflow.

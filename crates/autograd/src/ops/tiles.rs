@@ -131,6 +131,7 @@ impl<T: Float> Var<T> {
     #[track_caller]
     pub fn tile(&self, dims: impl IntoShape) -> Result<Var<T>> {
         self.repeat(&tile_repeats(self.ndim(), dims)[..])
+            .map_err(|e| e.named("tile"))
     }
 
     /// Each element `repeats` times in a row along `dim`.
@@ -203,7 +204,7 @@ impl<T: Float> Var<T> {
     /// scalar.
     #[track_caller]
     pub fn unbind(&self, dim: isize) -> Result<Vec<Var<T>>> {
-        let n = self.value().size(dim)? as isize;
+        let n = self.value().size(dim).map_err(|e| e.named("unbind"))? as isize;
         (0..n).map(|i| self.select(dim, i)).collect()
     }
 

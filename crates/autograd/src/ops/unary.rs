@@ -114,17 +114,6 @@ impl<T: Float> Op<T> for Neg {
     }
 }
 
-/// A step function: its slope is zero wherever it has one.
-struct Step(&'static str);
-impl<T: Float> Op<T> for Step {
-    fn name(&self) -> &'static str {
-        self.0
-    }
-    fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
-        Ok(Grads::one(Var::from(dy.value().zeros_like())))
-    }
-}
-
 /// Passes the gradient where a mask is true, and an exact zero elsewhere: `0 · inf` never arises.
 struct KeepWhere {
     mask: Tensor<bool>,
@@ -154,42 +143,6 @@ impl<T: Float> Var<T> {
     #[track_caller]
     pub fn neg(&self) -> Var<T> {
         self.record1(self.value().neg(), |_| Neg)
-    }
-
-    /// -1, 0 or 1 by the sign of `x`; its gradient is zero.
-    #[track_caller]
-    pub fn sign(&self) -> Var<T> {
-        self.record1(self.value().sign(), |_| Step("sign"))
-    }
-
-    /// The largest integer that is not above `x`; its gradient is zero.
-    #[track_caller]
-    pub fn floor(&self) -> Var<T> {
-        self.record1(self.value().floor(), |_| Step("floor"))
-    }
-
-    /// The smallest integer that is not below `x`; its gradient is zero.
-    #[track_caller]
-    pub fn ceil(&self) -> Var<T> {
-        self.record1(self.value().ceil(), |_| Step("ceil"))
-    }
-
-    /// `x` without its fraction; its gradient is zero.
-    #[track_caller]
-    pub fn trunc(&self) -> Var<T> {
-        self.record1(self.value().trunc(), |_| Step("trunc"))
-    }
-
-    /// The nearest integer, and of two the even one; its gradient is zero.
-    #[track_caller]
-    pub fn round(&self) -> Var<T> {
-        self.record1(self.value().round(), |_| Step("round"))
-    }
-
-    /// The nearest number with `decimals` digits behind the point; its gradient is zero. See [`Tensor::round_to`].
-    #[track_caller]
-    pub fn round_to(&self, decimals: i32) -> Var<T> {
-        self.record1(self.value().round_to(decimals), |_| Step("round_to"))
     }
 
     /// Elements below `min` become `min`, those above `max` become `max`. The gradient passes between the bounds and

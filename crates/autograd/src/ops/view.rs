@@ -195,7 +195,7 @@ impl<T: Float> Var<T> {
     /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
     #[track_caller]
     pub fn swapdims(&self, dim0: isize, dim1: isize) -> Result<Var<T>> {
-        self.transpose(dim0, dim1)
+        self.transpose(dim0, dim1).map_err(|e| e.named("swapdims"))
     }
 
     /// Repeated, without a copy, to a larger shape.
