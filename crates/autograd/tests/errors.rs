@@ -74,7 +74,7 @@ fn elements() {
         x.clamp_with(Some(&y), None) =>
             "clamp_with: shapes [2, 3] and [4] do not broadcast: counted from the right, sizes must be equal or 1";
         x.prelu(&y) =>
-            "prelu: the weight has shape [4], but one number, or one for each of the 3 channels of [2, 3], which are \
+            "prelu: the weight has shape [4], but it must be one number, or one for each of the 3 channels of [2, 3], which are \
              dimension 1";
         x.glu(1) => "glu: the operand has shape [2, 3], but dimension 1 is cut in two halves, so its size must be even";
         x.softmin(2) => "softmin: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";

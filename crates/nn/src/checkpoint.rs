@@ -51,7 +51,7 @@ pub fn save<T: Float>(model: &(impl Parts<T> + ?Sized), path: impl AsRef<Path>) 
 /// was before.
 pub fn load<T: Float>(model: &mut (impl Parts<T> + ?Sized), path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let state = State::open(path)?;
+    let state = State::read("load", path)?;
     match state.misfit(model, "the file") {
         None => model.load_state(&state),
         Some(problem) => Err(refuse(
@@ -81,9 +81,12 @@ impl<T: Float> State<T> {
     /// # Errors
     /// [`Error::File`] if the file cannot be read or is not in the format.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|e| refuse("load", path, e))?;
-        format::decode(&bytes).map_err(|problem| refuse("load", path, problem))
+        State::read("open", path.as_ref())
+    }
+
+    fn read(op: &'static str, path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(|e| refuse(op, path, e))?;
+        format::decode(&bytes).map_err(|problem| refuse(op, path, problem))
     }
 }
 

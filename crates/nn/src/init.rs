@@ -61,16 +61,28 @@ impl Nonlinearity {
 /// # Errors
 /// [`Error::Shape`] for fewer than two dimensions.
 pub fn fans(shape: &[usize]) -> Result<(usize, usize)> {
+    fans_for("fans", shape)
+}
+
+fn fans_for(op: &'static str, shape: &[usize]) -> Result<(usize, usize)> {
     let [outputs, inputs, kernel @ ..] = shape else {
         return Err(Error::Shape {
-            op: "fans",
+            op,
             what: "the weight",
             got: shape.into(),
             expected: "it must have at least two dimensions, outputs and inputs".into(),
         });
     };
-    let places: usize = kernel.iter().product();
-    Ok((inputs * places, outputs * places))
+    let places = product(kernel);
+    Ok((
+        inputs.saturating_mul(places),
+        outputs.saturating_mul(places),
+    ))
+}
+
+/// The product of sizes; one that no tensor has is as large as can be.
+pub(crate) fn product(sizes: &[usize]) -> usize {
+    (sizes.iter()).fold(1, |product, &n| product.saturating_mul(n))
 }
 
 /// `1 / √n`: the bound of PyTorch's defaults for a layer with `n` inputs to each unit.
@@ -90,8 +102,8 @@ pub fn xavier_uniform<T: Float>(
     rng: &mut (impl Rng + ?Sized),
 ) -> Result<Tensor<T>> {
     let shape = shape.dims("xavier_uniform")?;
-    let (inputs, outputs) = fans(&shape)?;
-    let bound = gain * (6.0 / (inputs + outputs).max(1) as f64).sqrt();
+    let (inputs, outputs) = fans_for("xavier_uniform", &shape)?;
+    let bound = gain * (6.0 / inputs.saturating_add(outputs).max(1) as f64).sqrt();
     Tensor::uniform(&shape, -bound, bound, rng)
 }
 
@@ -107,8 +119,8 @@ pub fn xavier_normal<T: Float>(
     rng: &mut (impl Rng + ?Sized),
 ) -> Result<Tensor<T>> {
     let shape = shape.dims("xavier_normal")?;
-    let (inputs, outputs) = fans(&shape)?;
-    let std = gain * (2.0 / (inputs + outputs).max(1) as f64).sqrt();
+    let (inputs, outputs) = fans_for("xavier_normal", &shape)?;
+    let std = gain * (2.0 / inputs.saturating_add(outputs).max(1) as f64).sqrt();
     Tensor::normal(&shape, 0.0, std, rng)
 }
 
@@ -125,7 +137,7 @@ pub fn kaiming_uniform<T: Float>(
     rng: &mut (impl Rng + ?Sized),
 ) -> Result<Tensor<T>> {
     let shape = shape.dims("kaiming_uniform")?;
-    let bound = 3f64.sqrt() * kaiming_std(&shape, mode, nonlinearity)?;
+    let bound = 3f64.sqrt() * kaiming_std("kaiming_uniform", &shape, mode, nonlinearity)?;
     Tensor::uniform(&shape, -bound, bound, rng)
 }
 
@@ -142,11 +154,17 @@ pub fn kaiming_normal<T: Float>(
     rng: &mut (impl Rng + ?Sized),
 ) -> Result<Tensor<T>> {
     let shape = shape.dims("kaiming_normal")?;
-    Tensor::normal(&shape, 0.0, kaiming_std(&shape, mode, nonlinearity)?, rng)
+    let std = kaiming_std("kaiming_normal", &shape, mode, nonlinearity)?;
+    Tensor::normal(&shape, 0.0, std, rng)
 }
 
-fn kaiming_std(shape: &[usize], mode: FanMode, nonlinearity: Nonlinearity) -> Result<f64> {
-    let (inputs, outputs) = fans(shape)?;
+fn kaiming_std(
+    op: &'static str,
+    shape: &[usize],
+    mode: FanMode,
+    nonlinearity: Nonlinearity,
+) -> Result<f64> {
+    let (inputs, outputs) = fans_for(op, shape)?;
     let fan = match mode {
         FanMode::In => inputs,
         FanMode::Out => outputs,
@@ -167,8 +185,8 @@ pub fn orthogonal<T: Float>(
     rng: &mut (impl Rng + ?Sized),
 ) -> Result<Tensor<T>> {
     let shape = shape.dims("orthogonal")?;
-    fans(&shape)?;
-    let (rows, columns) = (shape[0], shape[1..].iter().product());
+    fans_for("orthogonal", &shape)?;
+    let (rows, columns) = (shape[0], product(&shape[1..]));
     // The fewer of both as vectors, one after the other.
     let (count, len) = if rows < columns {
         (rows, columns)

@@ -267,7 +267,7 @@ fn names_may_not_lead_too_deep() {
     let refused = message(&"a/".repeat(100_000)).unwrap_err();
     assert!(
         refused.starts_with(
-            "load: FILE: a name has more than 8 parts divided by `/`, the last of them \"a/a/a"
+            "open: FILE: a name has more than 8 parts divided by `/`, the last of them \"a/a/a"
         ),
         "{refused}"
     );

@@ -195,7 +195,7 @@ fn layers_that_cannot_be_are_refused() {
             PReLU::<f32>::new(2)
                 .and_then(|p| p.forward(&zeros(&[2, 3])))
                 .map(drop),
-            "prelu: the weight has shape [2], but one number, or one for each of the 3 channels of [2, 3], which are dimension 1",
+            "prelu: the weight has shape [2], but it must be one number, or one for each of the 3 channels of [2, 3], which are dimension 1",
         ),
         (
             GlobalAvgPool.forward(&zeros(&[2, 3])).map(drop),

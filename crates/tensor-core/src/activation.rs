@@ -130,7 +130,7 @@ pub fn channel_weight(shape: &[usize], weight: &[usize]) -> Result<Vec<usize>> {
                 what: "the weight",
                 got: weight.into(),
                 expected: format!(
-                    "one number, or one for each of the {channels} channels of {shape:?}, which are dimension 1"
+                    "it must be one number, or one for each of the {channels} channels of {shape:?}, which are dimension 1"
                 ),
             });
         }

@@ -116,15 +116,7 @@ pub fn tensordot<A: Algebra>(
     let (a, b) = (&a, &b);
     let differ = |(&i, &j): (&usize, &usize)| a.sizes().get(i) != b.sizes().get(j);
     if da.iter().zip(&db).any(differ) {
-        return Err(Error::Shape {
-            op,
-            what: "the right operand",
-            got: b.sizes().into(),
-            expected: format!(
-                "the left operand has shape {:?}: dimensions {da:?} and {db:?} must have the same sizes",
-                a.sizes()
-            ),
-        });
+        return Err(sizes_differ(op, (a.sizes(), &da), (b.sizes(), &db)));
     }
     let free = |x: &A, taken: &[usize]| -> Vec<usize> {
         (0..x.sizes().len())
@@ -148,6 +140,21 @@ pub fn tensordot<A: Algebra>(
     left.matrix_product(&right)?.reshaped(&shape)
 }
 
+fn sizes_differ(
+    op: &'static str,
+    (a, da): (&[usize], &[usize]),
+    (b, db): (&[usize], &[usize]),
+) -> Error {
+    Error::Shape {
+        op,
+        what: "the right operand",
+        got: b.into(),
+        expected: format!(
+            "the left operand has shape {a:?}: dimensions {da:?} and {db:?} must have the same sizes"
+        ),
+    }
+}
+
 /// The sum over a dimension, which stays as size 1.
 fn summed_to_one<A: Algebra>(x: &A, dim: usize) -> Result<A> {
     let mut shape = x.sizes().to_vec();
@@ -162,6 +169,15 @@ fn summed_to_one<A: Algebra>(x: &A, dim: usize) -> Result<A> {
 pub fn inner<A: Algebra>(a: &A, b: &A) -> Result<A> {
     if a.sizes().is_empty() || b.sizes().is_empty() {
         return a.product(b);
+    }
+    // Unlike `tensordot`, which broadcasts a size of 1.
+    if a.sizes().last() != b.sizes().last() {
+        let (da, db) = (a.sizes().len() - 1, b.sizes().len() - 1);
+        return Err(sizes_differ(
+            "inner",
+            (a.sizes(), &[da]),
+            (b.sizes(), &[db]),
+        ));
     }
     tensordot("inner", a, b, (&[-1], &[-1]))
 }

@@ -606,7 +606,7 @@ fn weights_halves_and_arrangements() {
     let (x, i) = (zeros([2, 3]), Tensor::from([1i64]));
     fail! {
         x.prelu(&zeros([2])) =>
-            "prelu: the weight has shape [2], but one number, or one for each of the 3 channels of [2, 3], which are \
+            "prelu: the weight has shape [2], but it must be one number, or one for each of the 3 channels of [2, 3], which are \
              dimension 1";
         x.glu(1) =>
             "glu: the operand has shape [2, 3], but dimension 1 is cut in two halves, so its size must be even";

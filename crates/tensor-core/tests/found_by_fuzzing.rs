@@ -82,3 +82,13 @@ fn pieces_whose_sum_is_no_number() {
         "{e}"
     );
 }
+
+#[test]
+fn an_inner_product_broadcasts_no_size() {
+    let x = Tensor::<f64>::ones([2, 3]).unwrap();
+    let e = x.inner(&Tensor::ones([4, 1]).unwrap()).unwrap_err();
+    assert!(matches!(e, Error::Shape { op: "inner", .. }), "{e}");
+    // Unlike `tensordot`.
+    let y = x.tensordot(&Tensor::ones([4, 1]).unwrap(), [1], [1]);
+    assert_eq!(y.unwrap(), Tensor::full([2, 4], 3.0).unwrap());
+}

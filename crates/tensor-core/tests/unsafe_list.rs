@@ -2,26 +2,15 @@
 //!
 //! `UPDATE_DOCS=1 cargo test -p tensor-core --test unsafe_list` writes the list anew.
 
+#[path = "common/sources.rs"]
+mod sources;
+
+use sources::files;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const BEGIN: &str = "<!-- the list begins -->\n";
 const END: &str = "<!-- the list ends -->\n";
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// The comment that ends above line `at`, without its slashes.
 fn comment_above(lines: &[&str], at: usize) -> String {
@@ -39,10 +28,8 @@ fn comment_above(lines: &[&str], at: usize) -> String {
 
 fn list() -> String {
     let kernel = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/kernel");
-    let mut paths = Vec::new();
-    files(&kernel, &mut paths);
     let mut list = String::new();
-    for path in paths {
+    for path in files(&kernel) {
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         let name = path.strip_prefix(&kernel).unwrap().display().to_string();

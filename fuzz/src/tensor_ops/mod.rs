@@ -2,6 +2,7 @@
 //! reference of [`crate::array`] in `f64`. Where the reference says that a call is wrong, there is an error.
 
 mod float;
+mod more;
 mod moves;
 mod number;
 mod order;
@@ -285,9 +286,10 @@ impl<'a> Machine<'a> {
     }
 
     fn float_step<T: Kind + Float>(&mut self) {
-        match self.draw.below(3) {
+        match self.draw.below(4) {
             0 => self.move_step::<T>(),
             1 => self.number_step::<T>(),
+            2 => self.activation_step::<T>(),
             _ => self.real_step::<T>(),
         }
     }

@@ -6,9 +6,10 @@ use tensor_core::Tensor;
 
 impl Machine<'_> {
     pub fn move_step<T: Kind>(&mut self) {
-        match self.draw.below(3) {
+        match self.draw.below(4) {
             0 => self.view_step::<T>(),
             1 => self.arrange_step::<T>(),
+            2 => self.turn_step::<T>(),
             _ => self.pick_step::<T>(),
         }
     }

@@ -16,7 +16,8 @@ pub fn smaller(a: f64, b: f64) -> f64 {
 
 impl Machine<'_> {
     pub fn number_step<T: KindNumber>(&mut self) {
-        match self.draw.below(4) {
+        match self.draw.below(5) {
+            4 => self.composed_step::<T>(),
             0 => self.arithmetic_step::<T>(),
             1 => self.reduce_step::<T>(),
             2 => self.order_step::<T>(),

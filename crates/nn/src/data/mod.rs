@@ -156,6 +156,15 @@ impl<Y: Target> Dataset<Y> {
     /// # Errors
     /// [`Error::Index`] for a row that is not there.
     pub fn select(&self, rows: &[i64]) -> Result<Self> {
+        let size = self.len();
+        if let Some(&index) = rows.iter().find(|&&row| !(0..size as i64).contains(&row)) {
+            return Err(Error::Index {
+                op: "select",
+                index,
+                dim: 0,
+                size,
+            });
+        }
         let index = Tensor::from_slice(rows, rows.len())?;
         Ok(Dataset {
             x: self.x.index_select(0, &index)?,

@@ -113,7 +113,15 @@ pub struct Bin {
 /// # Reference
 /// scikit-learn's `calibration_curve`, which leaves out empty parts.
 pub fn calibration<T: Float>(p: &Tensor<T>, target: &Tensor<i64>, bins: usize) -> Result<Vec<Bin>> {
-    let op = "calibration";
+    filled_bins("calibration", p, target, bins)
+}
+
+fn filled_bins<T: Float>(
+    op: &'static str,
+    p: &Tensor<T>,
+    target: &Tensor<i64>,
+    bins: usize,
+) -> Result<Vec<Bin>> {
     if bins == 0 || bins > 1 << 20 {
         return Err(Error::Option {
             op,
@@ -167,7 +175,7 @@ pub fn calibration_error<T: Float>(
     target: &Tensor<i64>,
     bins: usize,
 ) -> Result<f64> {
-    let bins = calibration(p, target, bins)?;
+    let bins = filled_bins("calibration_error", p, target, bins)?;
     let filled = bins.iter().filter(|b| b.count > 0);
     let sum: f64 = filled
         .map(|b| b.count as f64 * (b.accuracy - b.confidence).abs())

@@ -236,7 +236,7 @@ fn what_does_not_fit_is_refused() {
         ),
         (
             calibration_error(&p, &two, 0),
-            "calibration: bins is 0, but it must be at least 1, and not more than a million",
+            "calibration_error: bins is 0, but it must be at least 1, and not more than a million",
         ),
         (
             r2_score(&p, &Tensor::from([1.0, 2.0])),

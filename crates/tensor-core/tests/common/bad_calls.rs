@@ -4,8 +4,12 @@
 
 #![allow(dead_code)] // Each program uses its own part.
 
+#[path = "sources.rs"]
+mod sources;
+
+use sources::files;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
 /// The calls so far, and what they said.
@@ -43,27 +47,10 @@ macro_rules! fail {
     };
 }
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// The public functions of a crate that return a `Result`, each with the type that it is a method of, if any.
 pub fn fallible(src: &Path, private: &[&str]) -> Vec<(String, String, String)> {
-    let mut paths = Vec::new();
-    files(src, &mut paths);
     let mut found = Vec::new();
-    for path in paths {
+    for path in files(src) {
         let file = path.strip_prefix(src).unwrap().display().to_string();
         if private.contains(&file.as_str()) || file.ends_with("tests.rs") {
             continue;

@@ -101,7 +101,7 @@ impl<T: Float, const D: usize> Conv<T, D> {
             .into_iter()
             .chain(kernel)
             .collect();
-        let bound = init::fan_bound(shape[1..].iter().product());
+        let bound = init::fan_bound(init::product(&shape[1..]));
         Ok(Conv {
             weight: Param::new(Tensor::uniform(&shape, -bound, bound, rng)?),
             bias: Some(Param::new(Tensor::uniform(outputs, -bound, bound, rng)?)),
