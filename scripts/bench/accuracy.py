@@ -2,10 +2,10 @@
 
     python scripts/bench/accuracy.py            # needs torch, numpy and mpmath; runs cargo
 
-References come from mpmath at 60 digits, from the formula of each function written here. Points are drawn, and chosen
-where formulas break: denormal numbers, ±1e4, equal logits, probabilities at 0 and 1, saturated functions. An error is
-counted in units of the last place of the f32 nearest to the reference; where that is 0 or infinite the result must be
-it. Where the reference is NaN, or the slope has a kink, nothing is counted.
+References come from mpmath, from the formula of each function written here and of each loss in `accuracy_losses.py`.
+Points are drawn, and chosen where formulas break: denormal numbers, ±1e4, equal logits, probabilities at 0 and 1,
+saturated functions. An error is counted in units of the last place of the f32 nearest to the reference; where that is 0
+or infinite the result must be it. Where the reference is NaN, or the slope has a kink, nothing is counted.
 """
 
 import json
@@ -20,10 +20,13 @@ import torch
 import torch.nn.functional as F
 from mpmath import mp, mpf
 
-mp.dps = 60
+from accuracy_losses import BATCHES, ELEMENTS, ROWS, points, rows, sigmoid, single, softplus
+
+mp.dps = 160
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 rng = np.random.default_rng(20)
-INF = mpf("inf")
+# The step of differences: half the digits, so that their error is far below the last place of f32 at any point.
+STEP = mpf(2) ** -230
 
 
 def ulp(value):
@@ -46,14 +49,6 @@ def error(got, want):
     if not np.isfinite(got):
         return float("inf")
     return float(abs(mpf(got) - want) / ulp(want))
-
-
-def sigmoid(x):
-    return 1 / (1 + m.exp(-x))
-
-
-def softplus(x):
-    return m.log1p(m.exp(x)) if x < 0 else x + m.log1p(m.exp(-x))
 
 
 def phi(x):
@@ -120,109 +115,6 @@ UNARY = [
 ]
 
 
-def huber(d):
-    return d * d / 2 if abs(d) < 1 else abs(d) - mpf(1) / 2
-
-
-def huber_slope(d):
-    return d if abs(d) < 1 else m.sign(d)
-
-
-def xlogy(x, y):
-    return mpf(0) if x == 0 else (-INF if y == 0 else x * m.log(y))
-
-
-# Name, value and slope by x of (x, t), PyTorch's, how t is drawn.
-NONE = {"reduction": "none"}
-LOSSES = [
-    ("mse_loss", lambda x, t: (x - t) ** 2, lambda x, t: 2 * (x - t), lambda x, t: F.mse_loss(x, t, **NONE), "real"),
-    (
-        "huber_loss",
-        lambda x, t: huber(x - t),
-        lambda x, t: huber_slope(x - t),
-        lambda x, t: F.huber_loss(x, t, **NONE),
-        "real",
-    ),
-    (
-        "smooth_l1_loss",
-        lambda x, t: huber(x - t),
-        lambda x, t: huber_slope(x - t),
-        lambda x, t: F.smooth_l1_loss(x, t, **NONE),
-        "real",
-    ),
-    (
-        "log_cosh_loss",
-        lambda x, t: m.log(m.cosh(x - t)) if abs(x - t) < 200 else abs(x - t) - m.log(2),
-        lambda x, t: m.tanh(x - t),
-        None,
-        "real",
-    ),
-    (
-        "binary_cross_entropy",
-        # Logarithms are bounded by -100, as PyTorch has them.
-        lambda x, t: -t * max(m.log(x) if x > 0 else -INF, mpf(-100))
-        - (1 - t) * max(m.log1p(-x) if x < 1 else -INF, mpf(-100)),
-        lambda x, t: (x - t) / (x * (1 - x)) if 0 < x < 1 else None,
-        lambda x, t: F.binary_cross_entropy(x, t, **NONE),
-        "probability",
-    ),
-    (
-        "binary_cross_entropy_with_logits",
-        lambda x, t: softplus(x) - x * t,
-        lambda x, t: sigmoid(x) - t,
-        lambda x, t: F.binary_cross_entropy_with_logits(x, t, **NONE),
-        "label",
-    ),
-    (
-        "soft_margin_loss",
-        lambda x, t: softplus(-x * t),
-        lambda x, t: -t * sigmoid(-x * t),
-        lambda x, t: F.soft_margin_loss(x, t, **NONE),
-        "sign",
-    ),
-    (
-        "poisson_nll_loss",
-        lambda x, t: m.exp(x) - t * x,
-        lambda x, t: m.exp(x) - t,
-        lambda x, t: F.poisson_nll_loss(x, t, **NONE),
-        "count",
-    ),
-    (
-        "kl_div",
-        lambda x, t: xlogy(t, t) - t * x,
-        lambda x, t: -t,
-        lambda x, t: F.kl_div(x, t, **NONE),
-        "weight",
-    ),
-]
-
-
-def single(values):
-    return np.array(values, dtype=np.float32)
-
-
-def points(low, high):
-    tiny = [1e-45, -1e-45, 1e-40, -1e-40, 1.2e-38, 1e-30, -1e-30, 1e-8, -1e-8, 1e-4, -1e-4]
-    far = [0.0, 1.0, -1.0, 0.5, -0.5, 1e4, -1e4, 100.0, -100.0, 20.0, -20.0]
-    near_one = [1 - 2.0**-24, 1 + 2.0**-23, -1 + 2.0**-24, 0.99, 1.01]
-    drawn = list(rng.uniform(low, high, 500))
-    signs = rng.choice([-1.0, 1.0], 200) if low < 0 else np.ones(200)
-    return single(drawn + list(signs * 10 ** rng.uniform(-6, 0, 200)) + tiny + far + near_one)
-
-
-def targets(kind, n):
-    return single(
-        {
-            "real": rng.normal(size=n),
-            "label": rng.choice([0.0, 1.0, 1.0, 0.0, 0.25], n),
-            "probability": rng.choice([0.0, 1.0, 0.3], n),
-            "sign": rng.choice([-1.0, 1.0], n),
-            "count": rng.integers(0, 20, n),
-            "weight": rng.choice([0.0, 1.0, 1e-30, 0.2, 0.7], n),
-        }[kind]
-    )
-
-
 def by_torch(f, x, *more):
     x = torch.tensor(x, requires_grad=True)
     y = f(x, *[torch.tensor(t) for t in more])
@@ -233,76 +125,97 @@ def by_torch(f, x, *more):
 def guarded(f, *args):
     try:
         y = f(*args)
-        return None if y is None else mpf(y)
+        return y if y is None or isinstance(y, list) else mpf(y)
     except (ValueError, ZeroDivisionError, OverflowError, TypeError):
         return None
 
 
+def slopes(f, x, rest):
+    """The derivatives of the sum of `f` by each number of `x`, `None` at a kink."""
+
+    def total(x):
+        # A loss of which something counts as a constant is told at which point.
+        y = f(x, *rest, at=at) if "at" in f.__code__.co_varnames else f(x, *rest)
+        return sum(y) if isinstance(y, list) else y
+
+    at, here, found = x, None, []
+    for i in range(len(x)):
+        moved = [guarded(total, x[:i] + [x[i] + step] + x[i + 1 :]) for step in (STEP, -STEP)]
+        here = guarded(total, x) if here is None else here
+        if here is None or None in moved or not all(m.isfinite(v) for v in moved):
+            found.append(None)
+            continue
+        right, left = (moved[0] - here) / STEP, (here - moved[1]) / STEP
+        kink = abs(right - left) > mpf(10) ** -20 * (abs(right) + abs(left)) + mpf(10) ** -50
+        found.append(None if kink else (right + left) / 2)
+    return found
+
+
+def exact(values):
+    return [mpf(float(v)) for v in np.ravel(values)]
+
+
+def units(kind, inputs):
+    """The first input's numbers for each unit, and the others'."""
+    n = len(inputs[0])
+    if kind == "batch":
+        return [(exact(inputs[0]), [exact(v) for v in inputs[1:]])]
+    # What has no entry for each unit is the same for all.
+    own = [v.ndim > 0 and len(v) == n for v in inputs]
+    return [
+        (exact(inputs[0][i]), [exact(v[i] if o else v) for v, o in zip(inputs[1:], own[1:])]) for i in range(n)
+    ]
+
+
+def of_numbers(f):
+    """A formula of numbers as one of lists with one number each."""
+    return lambda x, *rest: f(x[0], *(r[0] for r in rest))
+
+
+def losses():
+    """Name, inputs, references of values and gradients, PyTorch's."""
+    for kind, table in [("element", ELEMENTS), ("row", ROWS), ("batch", BATCHES)]:
+        for name, f, torch_f, draw, *slope in table:
+            f = of_numbers(f) if kind == "element" else f
+            for inputs in draw():
+                want, grad = [], []
+                for x, rest in units(kind, inputs):
+                    value = guarded(f, x, *rest, x) if "at" in f.__code__.co_varnames else guarded(f, x, *rest)
+                    want += value if isinstance(value, list) else [value]
+                    grad += [guarded(of_numbers(slope[0]), x, *rest)] if slope else slopes(f, x, rest)
+                yield name, inputs, want, grad, torch_f and by_torch(torch_f, *inputs)
+
+
 def cases():
-    """Name, x, t, shape, references of values and gradients, PyTorch's."""
+    """Name, inputs, references of values and gradients, PyTorch's."""
     for name, f, df, torch_f, low, high in UNARY:
         x = points(low, high)
         # Poles and ends of the domain have no slope to be held to.
         want = [guarded(f, mpf(float(v))) for v in x]
         slope = [guarded(df, mpf(float(v))) if w is not None and m.isfinite(w) else None for v, w in zip(x, want)]
-        yield name, x, [], [len(x)], want, slope, by_torch(torch_f, x)
-    for name, f, df, torch_f, kind in LOSSES:
-        x = points(-30, 30)
-        if kind == "probability":
-            x = single(np.abs(x)[np.abs(x) <= 1])
-        t = targets(kind, len(x))
-        pairs = [(mpf(float(a)), mpf(float(b))) for a, b in zip(x, t)]
-        want = [guarded(f, *p) for p in pairs]
-        slope = [guarded(df, *p) for p in pairs]
-        ours = torch_f and by_torch(torch_f, x, t)
-        yield name, x, t, [len(x)], want, slope, ours
-    rows = [rng.normal(size=10) * s for s in (0.1, 1, 5, 30, 1e3, 1e4) for _ in range(12)]
-    rows += [[3.0] * 10, [1e4] * 10, [-1e4] * 10, [0.0] * 10, [1e-45] * 10, [1e4] + [0.0] * 9, [-1e4] + [0.0] * 9]
-    rows += [[20.0] + [0.0] * 9, [17.0] + [0.0] * 9, [1e4, 1e4] + [-1e4] * 8]
-    x = single(rows)
-    classes = rng.integers(0, 10, len(x))
-    classes[-10:] = 0
-    t = np.repeat(classes[:, None], 10, 1).astype(np.float32)
-    p, lse = [], []
+        yield name, [x], want, slope, by_torch(torch_f, x)
+    yield from losses()
+    x = rows()
+    p, log_p = [], []
     for row in x:
-        row = [mpf(float(v)) for v in row]
-        top = max(row)
-        total = sum(m.exp(v - top) for v in row)
-        lse.append(top + m.log(total))
-        p.append([m.exp(v - top) / total for v in row])
-    # The loss by the differences of logits, so that nothing cancels.
-    n = range(len(x))
-    ce = [lse[i] - mpf(float(x[i][classes[i]])) for i in n]
-    # 1 - p as the sum of the others, which keeps its digits.
-    minus = lambda i, k: -sum(p[i][j] for j in range(10) if j != k)  # noqa: E731
-    slope = [minus(i, k) if k == classes[i] else p[i][k] for i in n for k in range(10)]
-    index = torch.tensor(classes)
-    yield "cross_entropy", x.ravel(), t.ravel(), list(x.shape), ce, slope, by_torch(
-        lambda v: F.cross_entropy(v, index, **NONE), x
-    )
-    first = lambda f: lambda v: f(v, 1)  # noqa: E731
+        row = exact(row)
+        e = [m.exp(v - max(row)) for v in row]
+        p.append([v / sum(e) for v in e])
+        log_p.append([v - max(row) - m.log(sum(e)) for v in row])
+    # One less the first of a row, as the sum of the others.
+    left = [sum(row[1:]) for row in p]
     for name, f, value, grad in [
-        (
-            "softmax",
-            torch.softmax,
-            [q for row in p for q in row],
-            [p[i][0] * (-minus(i, 0) if k == 0 else -p[i][k]) for i in n for k in range(10)],
-        ),
-        (
-            "log_softmax",
-            torch.log_softmax,
-            [mpf(float(v)) - lse[i] for i in n for v in x[i]],
-            [-minus(i, 0) if k == 0 else -p[i][k] for i in n for k in range(10)],
-        ),
+        ("softmax", torch.softmax, p, [[row[0] * v for v in [l, *(-q for q in row[1:])]] for row, l in zip(p, left)]),
+        ("log_softmax", torch.log_softmax, log_p, [[l, *(-q for q in row[1:])] for row, l in zip(p, left)]),
     ]:
         v = torch.tensor(x, requires_grad=True)
-        y = first(f)(v)
+        y = f(v, 1)
         y[:, 0].sum().backward()
         theirs = (y.detach().numpy().ravel(), v.grad.numpy().ravel())
-        yield name, x.ravel(), [], list(x.shape), value, grad, theirs
+        yield name, [x], sum(value, []), sum(grad, []), theirs
     tenth = single([0.1])
     mean = torch.full((10**8,), 0.1).mean().item()
-    yield "mean_of_1e8", tenth, [], [1], [mpf(float(tenth[0]))], [mpf(1)], ([mean], [1.0])
+    yield "mean_of_1e8", [tenth], exact(tenth), [mpf(1)], ([mean], [1.0])
 
 
 def bits(values):
@@ -313,8 +226,11 @@ def floats(values):
     return [struct.unpack("<f", struct.pack("<I", v))[0] for v in values]
 
 
-def shown(got, want):
-    found = [e for e in (error(g, w) for g, w in zip(got, want)) if e is not None]
+def errors(got, want):
+    return [e for e in (error(g, w) for g, w in zip(got, want, strict=True)) if e is not None]
+
+
+def shown(found):
     if not found:
         return "", "", float("nan")
     worst, mean = max(found), float(np.mean(found))
@@ -324,29 +240,30 @@ def shown(got, want):
 
 def main():
     table = list(cases())
-    asked = [{"name": c[0], "x": bits(c[1]), "t": bits(c[2]), "shape": c[3]} for c in table]
+    asked = [
+        {"name": c[0], "inputs": [{"bits": bits(np.ravel(v)), "shape": list(np.shape(v))} for v in c[1]]} for c in table
+    ]
     command = ["cargo", "run", "--release", "--quiet", "-p", "losses", "--example", "accuracy"]
     if "ACCURACY_BINARY" in os.environ:
         command = [os.environ["ACCURACY_BINARY"]]
-    run = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, cwd=ROOT, check=True)
+    run = subprocess.run(command, input=json.dumps(asked), stdout=subprocess.PIPE, text=True, cwd=ROOT, check=True)
+    # For each name, the errors of values and of gradients, ours and PyTorch's, of all its cases.
+    found = {}
+    for (name, _, want, slope, theirs), result in zip(table, json.loads(run.stdout), strict=True):
+        lists = found.setdefault(name, [[], [], [], []])
+        for k, (ours, reference) in enumerate([("y", want), ("dx", slope)]):
+            lists[2 * k] += errors(floats(result[ours]), reference)
+            if theirs is not None:
+                lists[2 * k + 1] += errors(theirs[k], reference)
     lines, worse = [], []
-    for case, result in zip(table, json.loads(run.stdout)):
-        name, _, _, _, want, slope, theirs = case
+    for name, lists in found.items():
         cells = []
-        for got, ref, theirs in [
-            (floats(result["y"]), want, theirs and theirs[0]),
-            (floats(result["dx"]), slope, theirs and theirs[1]),
-        ]:
-            most, mean, worst = shown(got, ref)
-            cells += [most, mean]
-            if theirs is None:
-                cells += ["", ""]
-                continue
-            their_most, their_mean, their_worst = shown(theirs, ref)
-            cells += [their_most, their_mean]
-            # A unit above PyTorch's error is within what either's rounding of the last step makes.
-            if worst > max(their_worst, 1.0):
-                worse.append(f"`{name}` {'value' if ref is want else 'gradient'}")
+        for k, what in enumerate(["value", "gradient"]):
+            (most, mean, worst), (their_most, their_mean, their_worst) = map(shown, lists[2 * k : 2 * k + 2])
+            cells += [most, mean, their_most, their_mean]
+            # As the table shows them; up to a unit is what the rounding of the last step makes.
+            if round(worst, 2) > max(round(their_worst, 2), 1.0):
+                worse.append(f"`{name}` {what}")
         lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     head = (ROOT / "docs/accuracy.md").read_text().split("<!-- the table begins -->")[0]
     page = head + "<!-- the table begins -->\n\n"

@@ -90,7 +90,8 @@ impl<T: Float> Pointwise<T, 2> for Bce {
     #[inline(always)]
     fn value<I: Isa>(&self, [x, t]: [T; 2]) -> T {
         let low = T::of(LOWEST_LOG);
-        -(t * x.ln::<I>().max_(low) + (T::ONE - t) * (-x).log1p::<I>().max_(low))
+        let no = (T::ONE - t) * (-x).log1p::<I>().max_(low);
+        -t.mul_add_::<I>(x.ln::<I>().max_(low), no)
     }
 
     #[inline(always)]

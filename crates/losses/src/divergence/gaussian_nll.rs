@@ -213,8 +213,8 @@ impl<T: Float> Pointwise<T, 3> for GaussianNll<T> {
     fn value<I: Isa>(&self, [x, t, var]: [T; 3]) -> T {
         let v = if var < self.eps { self.eps } else { var };
         // Divided before it is squared, so that the square of a large error does not overflow.
-        let r = (x - t) / v.sqrt_();
-        T::of(0.5) * (v.ln::<I>() + r * r) + self.more
+        let d = x - t;
+        T::of(0.5) * (d / v).mul_add_::<I>(d, v.ln::<I>()) + self.more
     }
 
     #[inline(always)]
@@ -225,8 +225,8 @@ impl<T: Float> Pointwise<T, 3> for GaussianNll<T> {
             1 => (t - x) / v,
             _ if var < self.eps && !self.gradient_below_eps => T::ZERO,
             _ => {
-                let r = (x - t) / v.sqrt_();
-                T::of(0.5) * (T::ONE - r * r) / v
+                let d = x - t;
+                T::of(0.5) * (-d / v).mul_add_::<I>(d, T::ONE) / v
             }
         }
     }

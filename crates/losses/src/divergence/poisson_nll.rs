@@ -176,12 +176,14 @@ impl<T: Float, const FULL: bool> Pointwise<T, 2> for FromLog<FULL> {
 
     #[inline(always)]
     fn value<I: Isa>(&self, [x, t]: [T; 2]) -> T {
-        let rate = x.exp::<I>();
+        // In two parts, as the rate and its logarithm's part nearly cancel where the loss is about 0.
+        let (rate, rest) = x.exp_parts::<I>();
+        let x = if t == T::ZERO { t } else { x };
         // A rate beyond all numbers outweighs its logarithm.
         let loss = if rate == T::INFINITY {
             rate
         } else {
-            rate - strong_zero(t, x)
+            (-t).mul_add_::<I>(x, rate) + rest
         };
         if FULL {
             loss + self.full.value::<I, T>(t)
@@ -193,7 +195,12 @@ impl<T: Float, const FULL: bool> Pointwise<T, 2> for FromLog<FULL> {
     #[inline(always)]
     fn slope<I: Isa, const K: usize>(&self, [x, t]: [T; 2]) -> T {
         if K == 0 {
-            x.exp::<I>() - t
+            let (rate, rest) = x.exp_parts::<I>();
+            if rate == T::INFINITY {
+                rate
+            } else {
+                rate - t + rest
+            }
         } else if FULL {
             self.full.slope::<I, T>(t) - x
         } else {

@@ -9,9 +9,9 @@ fn clamp<T: Real>(x: T, (lo, hi): (T, T)) -> T {
     if x > hi { hi } else { x }
 }
 
-/// `(p, shifted)` with `e^x = 2^n (1 + p)`, `|p| < 0.42`, where `shifted` is `n + MAGIC`.
+/// `(r, tail, shifted)` with `e^x = 2^n (1 + r + tail)`, `|r| < 0.35`, where `shifted` is `n + MAGIC`.
 #[inline(always)]
-fn reduce<I: Isa, T: Real>(x: T) -> (T, T) {
+fn reduce_to_parts<I: Isa, T: Real>(x: T) -> (T, T, T) {
     let shifted = x.mul_add_::<I>(T::LOG2_E, T::MAGIC);
     let n = shifted - T::MAGIC;
     // The first difference is exact; the second rounds, and `lost` recovers what it dropped.
@@ -19,6 +19,13 @@ fn reduce<I: Isa, T: Real>(x: T) -> (T, T) {
     let r = n.mul_add_::<I>(-T::LN_2_LO, high);
     let lost = n.mul_add_::<I>(-T::LN_2_LO, high - r);
     let tail = (r * r).mul_add_::<I>(horner::<I, T>(r, T::EXP), lost);
+    (r, tail, shifted)
+}
+
+/// `(p, shifted)` with `e^x = 2^n (1 + p)`, `|p| < 0.42`, where `shifted` is `n + MAGIC`.
+#[inline(always)]
+fn reduce<I: Isa, T: Real>(x: T) -> (T, T) {
+    let (r, tail, shifted) = reduce_to_parts::<I, T>(x);
     (r + tail, shifted)
 }
 
@@ -61,7 +68,22 @@ pub(super) fn exp2<I: Isa, T: Real>(x: T) -> T {
     let shifted = x + T::MAGIC;
     let r = x - (shifted - T::MAGIC);
     let curve = r * r * horner::<I, T>(r, T::EXP2);
-    scale::<I, T>(r.mul_add_::<I>(T::LN_2, curve), shifted)
+    // What the product and its sum with 1 drop goes to the small terms, so that only the last sum rounds.
+    let line = r * T::LN_2;
+    let low = r.mul_add_::<I>(T::LN_2, -line) + curve;
+    let sum = T::of(1.0) + line;
+    let (a, b) = T::powers_of_two(shifted);
+    (sum + (line - (sum - T::of(1.0)) + low)) * a * b
+}
+
+#[inline(always)]
+pub(super) fn exp_parts<I: Isa, T: Real>(x: T) -> (T, T) {
+    let (r, tail, shifted) = reduce_to_parts::<I, T>(clamp(x, T::EXP_RANGE));
+    // 1 is the larger, so that the differences are exact.
+    let sum = T::of(1.0) + r;
+    let rest = r - (sum - T::of(1.0)) + tail;
+    let (a, b) = T::powers_of_two(shifted);
+    (sum * a * b, rest * a * b)
 }
 
 #[inline(always)]
@@ -82,7 +104,7 @@ pub(super) fn tanh<I: Isa, T: Real>(x: T) -> T {
     let limited = if a > T::TANH_MAX { T::TANH_MAX } else { a };
     let (p, shifted) = reduce::<I, T>(limited + limited);
     let power = T::power_of_two(shifted);
-    let large = T::of(1.0) - T::of(2.0) / (power.mul_add_::<I>(p, power) + T::of(1.0));
+    let large = T::of(1.0) - T::of(2.0) / power.mul_add_::<I>(p, power + T::of(1.0));
     let y = if a < T::of(0.55) { small } else { large };
     y.copysign_(x)
 }

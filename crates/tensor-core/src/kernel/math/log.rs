@@ -10,6 +10,15 @@ fn join<I: Isa, T: Real>(e: T, f: T) -> T {
     e.mul_add_::<I>(T::LN_2_HI, f + low)
 }
 
+/// The same of `f + lost`. What the sum of the large terms drops is known too, so that only the last sum rounds.
+#[inline(always)]
+fn join_with<I: Isa, T: Real>(e: T, f: T, lost: T) -> T {
+    let low = e.mul_add_::<I>(T::LN_2_LO, T::ln_1p_tail::<I>(f)) + lost;
+    let whole = e * T::LN_2_HI;
+    let sum = whole + f;
+    sum + (f - (sum - whole) + low)
+}
+
 /// `(e, f)` with `x = 2^e (1 + f)`, for denormals too.
 #[inline(always)]
 fn split<T: Real>(x: T) -> (T, T) {
@@ -50,11 +59,13 @@ pub(super) fn log<I: Isa, T: Real>(x: T, base: Base<T>) -> T {
 #[inline(always)]
 pub(super) fn log1p<I: Isa, T: Real>(x: T) -> T {
     // With e from the rounded 1 + x, f = x/2^e + (1/2^e - 1) rounds once, and not at all for e = 0:
-    // the bits that 1 + x lost need no correction. The power carries a 4, as 2^-e may be denormal.
+    // the bits that 1 + x lost need no correction. The power carries a 4, as 2^-e may be denormal. Products with powers
+    // of two are exact.
     let (e, _, power) = (T::of(1.0) + x).split();
     let quarter = T::of(0.25);
-    let f = (x * quarter).mul_add_::<I>(power, quarter * power - T::of(1.0));
-    let y = join::<I, T>(e, f);
+    let (scaled, offset) = (x * quarter * power, quarter * power - T::of(1.0));
+    let f = scaled + offset;
+    let y = join_with::<I, T>(e, f, scaled - (f - offset));
     let y = if x < T::INFINITY { y } else { x };
     let y = if x.abs_() < T::TINY { x } else { y };
     let y = if x == T::of(-1.0) { -T::INFINITY } else { y };

@@ -188,6 +188,33 @@ fn tails_are_accurate_and_finite() {
 }
 
 #[test]
+fn two_parts_of_an_exponential_are_nearer_than_one_number() {
+    fn check<I: Isa>(most: f64) {
+        let mut worst = 0.0f64;
+        for i in 0..20_000 {
+            let x = -80.0 + i as f32 * 0.008_3;
+            let (high, rest) = Math::exp_parts::<I>(x);
+            let want = f64::from(x).exp();
+            let ulp = f64::from(f32::EPSILON) * f64::powi(2.0, want.log2().floor() as i32);
+            worst = worst.max((f64::from(high) + f64::from(rest) - want).abs() / ulp);
+            assert!(
+                f64::from(rest).abs() <= 0.12 * want,
+                "{x}: {high:e} and {rest:e}"
+            );
+        }
+        assert!(worst < most, "{worst} ulp");
+        let (high, rest) = Math::exp_parts::<I>(0.0f64);
+        assert_eq!((high, rest), (1.0, 0.0));
+        assert_eq!(Math::exp_parts::<I>(f32::NEG_INFINITY), (0.0, 0.0));
+        assert_eq!(Math::exp_parts::<I>(89.0f32).0, f32::INFINITY);
+        assert!(Math::exp_parts::<I>(NAN).0.is_nan());
+    }
+    // Without fused multiply-add, the reduction of the argument itself is off by more.
+    check::<Portable>(0.7);
+    check::<Fused>(0.25);
+}
+
+#[test]
 fn multiply_add_rounds_once_where_fused() {
     let x = 1.0 + f64::EPSILON;
     let square = 1.0 + 2.0 * f64::EPSILON;
