@@ -110,10 +110,14 @@ pub const ONES: [One; 36] = [
         |x| x.clamp(-1.0, 1.5),
         |x| x.max(num(-1.0)).min(num(1.5)),
     ),
-    ("floor", |x| Var::from(x.floor()), |x| {
-        kink((x.v - x.v.floor()).min(x.v.ceil() - x.v));
-        num(x.v.floor())
-    }),
+    (
+        "floor",
+        |x| Var::from(x.floor()),
+        |x| {
+            kink((x.v - x.v.floor()).min(x.v.ceil() - x.v));
+            num(x.v.floor())
+        },
+    ),
     (
         "softplus_with",
         |x| x.softplus_with(2.0, 3.0),
