@@ -2,8 +2,9 @@
 //!
 //! Its rules:
 //! - Every function here that another module may call is safe and takes slices.
-//! - `unsafe` stands in two files: `dispatch.rs` calls a function compiled for an instruction set that was found at
-//!   run time; `gemm.rs` gives pointers and strides to the matrix product. Each block says why it is sound.
+//! - `unsafe` stands in three files: `dispatch.rs` calls a function compiled for an instruction set that was found at
+//!   run time; `gemm.rs` gives pointers and strides to the matrix product; `prefetch.rs` names addresses. Each block says
+//!   why it is sound.
 //! - A kernel is branch-free scalar code, generic over [`Isa`], inlined into one function per
 //!   instruction set, where the compiler makes vector code of it.
 //! - Threads split work into fixed chunks, so results do not depend on their number.
@@ -15,6 +16,7 @@ pub mod map;
 pub mod math;
 pub mod par;
 pub mod pool;
+mod prefetch;
 pub mod reduce;
 pub mod rows;
 pub mod softmax;

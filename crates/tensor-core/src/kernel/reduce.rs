@@ -3,10 +3,12 @@
 
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
-use super::par;
 use super::source::Source;
+use super::{par, prefetch};
 use crate::layout::Layout;
 
+/// How far ahead a run is asked for, in bytes: four pages, which the processor does not cross by itself.
+const AHEAD: usize = 1 << 14;
 /// Elements that one thread folds before another is worth waking.
 const ALONE: usize = 1 << 17;
 /// At least so many elements are folded before their accumulators are combined.
@@ -20,7 +22,9 @@ const ROWS: usize = 1024;
 /// Columns added up side by side: their accumulators stay in the first-level cache.
 const COLUMNS: usize = 1024;
 /// Rows added to the accumulators in one pass over them.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 2;
+/// Columns between two looks ahead.
+const GROUP_OF_COLUMNS: usize = 32;
 
 /// A fold whose steps may be taken in any order: a sum, a product, a maximum.
 pub trait Reducer<T>: Copy + Send + Sync {
@@ -58,6 +62,7 @@ fn lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R
     let mut acc = [r.identity(); LANES];
     let (whole, rest) = x.as_chunks::<LANES>();
     for group in whole {
+        prefetch::lines(group, AHEAD);
         for (acc, &x) in acc.iter_mut().zip(group) {
             *acc = r.add::<I>(*acc, x);
         }
@@ -121,17 +126,34 @@ where
     folded.unwrap_or(r.identity())
 }
 
-/// Several rows added to the accumulators of their columns.
-struct AddRows<'a, T, R: Reducer<T>, const N: usize>(R, [&'a [T]; N], &'a mut [R::Acc]);
+/// Several rows added to the accumulators of their columns. The second rows are those that come next, to be brought
+/// nearer meanwhile.
+struct AddRows<'a, T, R: Reducer<T>, const N: usize>(
+    R,
+    [&'a [T]; N],
+    [&'a [T]; N],
+    &'a mut [R::Acc],
+);
 
 impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let AddRows(r, rows, acc) = self;
-        let n = acc.len();
-        let rows = rows.map(|row| &row[..n]);
-        for (i, acc) in acc.iter_mut().enumerate() {
+        let AddRows(r, rows, next, acc) = self;
+        let (groups, rest) = acc.as_chunks_mut::<GROUP_OF_COLUMNS>();
+        let whole = groups.len() * GROUP_OF_COLUMNS;
+        let parts = rows.map(|row| row[..whole].as_chunks::<GROUP_OF_COLUMNS>().0);
+        let next = next.map(|row| row[..whole].as_chunks::<GROUP_OF_COLUMNS>().0);
+        for (i, acc) in groups.iter_mut().enumerate() {
+            let parts = parts.map(|part| &part[i]);
+            next.iter().for_each(|next| prefetch::lines(&next[i], 0));
+            for (i, acc) in acc.iter_mut().enumerate() {
+                *acc = parts
+                    .iter()
+                    .fold(*acc, |acc, part| r.add::<I>(acc, part[i]));
+            }
+        }
+        for (i, acc) in (whole..).zip(rest) {
             *acc = rows.iter().fold(*acc, |acc, row| r.add::<I>(acc, row[i]));
         }
     }
@@ -241,13 +263,15 @@ fn fold_columns<T, R, O>(
         let (mut at, end) = (part * ROWS, len.min((part + 1) * ROWS));
         let width = acc.len();
         let line = |row: usize| &data[rows.place(row)..][..width];
-        while at + AT_A_TIME <= end {
-            let lines: [_; AT_A_TIME] = std::array::from_fn(|i| line(at + i));
-            dispatch(AddRows(r, lines, &mut acc));
+        let lines = |at: usize| -> [_; AT_A_TIME] { std::array::from_fn(|i| line(at + i)) };
+        let mut next = (at + AT_A_TIME <= end).then(|| lines(at));
+        while let Some(now) = next {
             at += AT_A_TIME;
+            next = (at + AT_A_TIME <= end).then(|| lines(at));
+            dispatch(AddRows(r, now, next.unwrap_or(now), &mut acc));
         }
         for row in at..end {
-            dispatch(AddRows(r, [line(row)], &mut acc));
+            dispatch(AddRows(r, [line(row)], [line(row)], &mut acc));
         }
         acc
     };
