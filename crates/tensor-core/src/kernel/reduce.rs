@@ -6,6 +6,7 @@ use super::isa::Isa;
 use super::source::Source;
 use super::{par, prefetch};
 use crate::layout::Layout;
+use std::marker::PhantomData;
 
 /// How far ahead a run is asked for, in bytes: four pages, which the processor does not cross by itself.
 const AHEAD: usize = 1 << 14;
@@ -70,20 +71,27 @@ fn lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R
     for (acc, &x) in acc.iter_mut().zip(rest) {
         *acc = r.add::<I>(*acc, x);
     }
-    combine(r, acc)
+    dispatch(Tree(r, &mut acc, PhantomData))
 }
 
-/// The accumulators folded in a tree. Never inlined: beside it, the loop above was made into vectors of two.
-#[inline(never)]
-fn combine<T, R: Reducer<T>, const LANES: usize>(r: R, mut acc: [R::Acc; LANES]) -> R::Acc {
-    let mut n = LANES;
-    while n > 1 {
-        n /= 2;
-        for i in 0..n {
-            acc[i] = r.merge(acc[i], acc[i + n]);
+/// The accumulators folded in a tree: a function of its own, since beside it the loop above was made into vectors of
+/// two.
+struct Tree<'a, T, R: Reducer<T>, const LANES: usize>(R, &'a mut [R::Acc; LANES], PhantomData<T>);
+
+impl<T: Copy, R: Reducer<T>, const LANES: usize> Kernel for Tree<'_, T, R, LANES> {
+    type Out = R::Acc;
+    #[inline(always)]
+    fn run<I: Isa>(self) -> R::Acc {
+        let Tree(r, acc, _) = self;
+        let mut n = LANES;
+        while n > 1 {
+            n /= 2;
+            for i in 0..n {
+                acc[i] = r.merge(acc[i], acc[i + n]);
+            }
         }
+        acc[0]
     }
-    acc[0]
 }
 
 /// Positions `start..end` of `x` folded into one.

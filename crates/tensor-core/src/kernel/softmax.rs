@@ -3,6 +3,7 @@
 //! A row of ten classes is all remainder, so the last elements of a row are padded to a full vector: every row runs
 //! through the same wide code.
 
+use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::math::Math;
 use crate::element::Float;
@@ -80,13 +81,67 @@ fn larger<T: Float>(a: T, b: T) -> T {
 /// The largest element of a row without NaN; `-inf` for an empty row.
 #[inline(always)]
 pub fn max<T: Float>(x: &[T]) -> T {
-    let mut lanes = [T::LOWEST; WIDTH];
-    groups(x, T::LOWEST, |_, group| {
-        for (m, &v) in lanes.iter_mut().zip(group) {
+    dispatch(Largest(x))
+}
+
+/// A function of its own, as [`AddUp`] is: within a longer one the compiler took the vectors of such loops apart, or kept
+/// them in memory.
+struct Largest<'a, T>(&'a [T]);
+
+impl<T: Float> Kernel for Largest<'_, T> {
+    type Out = T;
+    #[inline(always)]
+    fn run<I: Isa>(self) -> T {
+        // Four vectors side by side: each step of one waits for the step before.
+        let mut lanes = [T::LOWEST; BLOCK];
+        let (whole, rest) = self.0.as_chunks::<BLOCK>();
+        for block in whole {
+            for (m, &v) in lanes.iter_mut().zip(block) {
+                *m = larger(*m, v);
+            }
+        }
+        for (m, &v) in lanes.iter_mut().zip(rest) {
             *m = larger(*m, v);
         }
-    });
-    tree(&mut lanes, larger)
+        tree_apart(lanes, larger)
+    }
+}
+
+/// Lanes folded in a tree: never inlined beside the loop that fills them.
+#[inline(never)]
+fn tree_apart<T: Copy, const N: usize>(mut lanes: [T; N], f: impl Fn(T, T) -> T) -> T {
+    let mut n = N;
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            lanes[i] = f(lanes[i], lanes[i + n]);
+        }
+    }
+    lanes[0]
+}
+
+/// The sum of exponentials other than 1, and how many are 1.
+struct AddUp<'a, T>(&'a [T]);
+
+impl<T: Float> Kernel for AddUp<'_, T> {
+    type Out = (f64, f64);
+    #[inline(always)]
+    fn run<I: Isa>(self) -> (f64, f64) {
+        let (mut sums, mut ones) = ([0.0; WIDTH], [T::ZERO; WIDTH]);
+        let (whole, rest) = self.0.as_chunks::<BLOCK>();
+        let mut last = [T::ZERO; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        for block in whole.iter().chain([&last]) {
+            for i in 0..WIDTH {
+                let (a, b) = (block[i], block[i + WIDTH]);
+                let (c, d) = (block[i + 2 * WIDTH], block[i + 3 * WIDTH]);
+                sums[i] += ((less(a) + less(b)) + (less(c) + less(d))).f64();
+                ones[i] = ones[i] + ((one(a) + one(b)) + (one(c) + one(d)));
+            }
+        }
+        let ones = tree_apart(ones, |a, b| a + b);
+        (tree_apart(sums, |a, b| a + b), ones.f64())
+    }
 }
 
 /// Where `value` first stands in a row.
@@ -105,7 +160,7 @@ pub fn position<T: Float>(x: &[T], value: T) -> Option<usize> {
 /// that costs at most two roundings of `T`.
 const BLOCK: usize = 4 * WIDTH;
 /// Exponentials held at a time where they have no place of their own.
-const HELD: usize = 256;
+const HELD: usize = 512;
 
 /// Sums of terms of `T` in `f64`.
 #[derive(Clone, Copy)]
@@ -220,16 +275,18 @@ impl<T: Float> LogSum<T> {
         if !max.finite() {
             return Self::infinite(x, max);
         }
-        let mut parts = Parts::new();
+        let (mut sum, mut ones) = (0.0, 0.0);
         let mut exps = [T::ZERO; HELD];
         for x in x.chunks(HELD) {
             let exps = &mut exps[..x.len()];
             for (e, &v) in exps.iter_mut().zip(x) {
                 *e = (v - max).exp_nonpositive::<I>();
             }
-            parts.add_all(exps);
+            let (s, n) = dispatch(AddUp(exps));
+            (sum, ones) = (sum + s, ones + n);
         }
-        parts.sum(max)
+        let rest = sum + (ones - 1.0);
+        LogSum { max, rest }
     }
 
     /// As [`LogSum::of`], with `e^(x - max)` left in `out`, where the largest element is finite.
@@ -247,9 +304,9 @@ impl<T: Float> LogSum<T> {
         for (o, &v) in out.iter_mut().zip(x) {
             *o = (v - max).exp_nonpositive::<I>();
         }
-        let mut parts = Parts::new();
-        parts.add_all(out);
-        parts.sum(max)
+        let (sum, ones) = dispatch(AddUp(out));
+        let rest = sum + (ones - 1.0);
+        LogSum { max, rest }
     }
 
     /// Of a row that fits one vector, and its exponentials: all of it stays in registers.
@@ -298,22 +355,6 @@ impl<T: Float> Parts<T> {
             lanes: Lanes([0.0; WIDTH]),
             ones: [T::ZERO; WIDTH],
         }
-    }
-
-    #[inline(always)]
-    fn add_all(&mut self, exps: &[T]) {
-        let (whole, rest) = exps.as_chunks::<BLOCK>();
-        for block in whole {
-            let mut fours = [T::ZERO; WIDTH];
-            for i in 0..WIDTH {
-                let (a, b) = (block[i], block[i + WIDTH]);
-                let (c, d) = (block[i + 2 * WIDTH], block[i + 3 * WIDTH]);
-                fours[i] = (less(a) + less(b)) + (less(c) + less(d));
-                self.ones[i] = self.ones[i] + ((one(a) + one(b)) + (one(c) + one(d)));
-            }
-            self.lanes.add_vector(&fours);
-        }
-        groups(rest, T::ZERO, |_, group| self.add_vector(group));
     }
 
     #[inline(always)]
