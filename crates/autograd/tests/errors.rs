@@ -101,6 +101,8 @@ fn reductions() {
         x.min(2) => dim("min");
         none.max(1) => "max: dimension of size 0 in shape [2, 0]: there is no element to choose from";
         x.max_dim(2) => dim("max_dim");
+        x.linear(&of(&[4, 2]), None) =>
+            "linear: the input has shape [2, 3], but the weight has shape [4, 2]: the last size must be 2, the inputs";
         x.argmax(2) => dim("argmax");
         x.argmin(2) => dim("argmin");
         x.min_dim(2) => dim("min_dim");

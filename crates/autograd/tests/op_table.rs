@@ -432,6 +432,15 @@ fn products(rows: &mut Vec<Row>) {
         row("det", vec![Tensor::from([[1.0, 2.0], [2.0, 4.0]])], |v| {
             v[0].det()
         }),
+        row("linear", vec![x(&[3, 4]), p(&[2, 4]), x(&[2])], |v| {
+            v[0].linear(&v[1], &v[2])
+        }),
+        row("linear", vec![x(&[2, 3, 2]), p(&[4, 2])], |v| {
+            v[0].linear(&v[1], None)
+        }),
+        row("linear", vec![x(&[2]), p(&[3, 2]), x(&[3])], |v| {
+            v[0].linear(&v[1], &v[2])
+        }),
         row("slogdet", vec![square(&[3, 3])], |v| v[0].slogdet()),
         row("inverse", vec![square(&[2, 2, 2])], |v| v[0].inverse()),
         row("matrix_power", vec![square(&[2, 2, 2])], |v| {

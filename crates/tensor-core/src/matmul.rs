@@ -37,6 +37,20 @@ impl<T: Number> Tensor<T> {
         if self.ndim() == 0 || other.ndim() == 0 {
             return Err(fail());
         }
+        if let ([m, k], [l, n]) = (self.shape(), other.shape())
+            && k == l
+            && checked_numel(&[*m, *n]).is_some()
+        {
+            // By far the most frequent form needs no layouts of batches.
+            for x in [self, other] {
+                if checked_numel(x.shape()).is_none() {
+                    return Err(Error::size(op, x.shape()));
+                }
+            }
+            return Tensor::build(op, [*m, *n], |out| {
+                gemm::matmul(matrix(self), matrix(other), out)
+            });
+        }
         let a = if self.ndim() == 1 {
             self.unsqueeze(0)?
         } else {
@@ -85,6 +99,85 @@ impl<T: Number> Tensor<T> {
         } else {
             Ok(product)
         }
+    }
+}
+
+impl<T: Number> Tensor<T> {
+    /// `x Wᵀ + b`, for `x` of shape `[…, in]`, a weight of `[out, in]` and a bias of `[out]` or none: PyTorch's
+    /// [`linear`](https://pytorch.org/docs/stable/generated/torch.nn.functional.linear.html). The result has shape
+    /// `[…, out]`.
+    ///
+    /// ```
+    /// use tensor_core::Tensor;
+    /// let (w, b) = (Tensor::from([[1, 2], [3, 4], [5, 6]]), Tensor::from([10, 0, 0]));
+    /// assert_eq!(Tensor::from([1, 1]).linear(&w, &b)?.to_vec(), [13, 7, 11]);
+    /// # Ok::<(), tensor_core::Error>(())
+    /// ```
+    /// # Errors
+    /// [`Error::Shape`] if the weight is no matrix, or sizes differ.
+    pub fn linear<'a>(
+        &self,
+        weight: &Tensor<T>,
+        bias: impl Into<Option<&'a Tensor<T>>>,
+    ) -> Result<Tensor<T>> {
+        let (op, bias) = ("linear", bias.into());
+        let fail = |what, got: &[usize], expected| Error::Shape {
+            op,
+            what,
+            got: got.into(),
+            expected,
+        };
+        let [outputs, inputs] = *weight.shape() else {
+            let expected = "it must be [out, in]: a row for each output".into();
+            return Err(fail("the weight", weight.shape(), expected));
+        };
+        let Some((&last, rows)) = self.shape().split_last() else {
+            let expected = format!("its last size must be the {inputs} inputs of the weight");
+            return Err(fail("the input", self.shape(), expected));
+        };
+        if last != inputs {
+            let expected = format!(
+                "the weight has shape {:?}: the last size must be {inputs}, the inputs",
+                weight.shape()
+            );
+            return Err(fail("the input", self.shape(), expected));
+        }
+        if let Some(bias) = bias
+            && bias.shape() != [outputs]
+        {
+            let expected = format!(
+                "the weight has shape {:?}: it must be [{outputs}], one number for each output",
+                weight.shape()
+            );
+            return Err(fail("the bias", bias.shape(), expected));
+        }
+        let mut shape: Dims = rows.into();
+        shape.push(outputs);
+        let too_large = |x: &Tensor<T>| checked_numel(x.shape()).is_none();
+        let tall = match checked_numel(rows) {
+            Some(n) if !too_large(self) && !too_large(weight) => self.view([n, inputs]),
+            _ => return Err(Error::size(op, &shape)),
+        };
+        let Ok(tall) = tall else {
+            // Rows that lie at no one distance from each other are multiplied batch by batch.
+            let y = self.matmul(&weight.t()).map_err(|e| e.named(op))?;
+            return bias.map_or(Ok(y.clone()), |b| y.add(b));
+        };
+        let (x, transposed) = (matrix(&tall), matrix(weight).t());
+        Tensor::build(op, &shape, |out| match bias {
+            // Each row begins with the bias, and the product is added to it there.
+            Some(bias) if outputs > 0 => {
+                let source = bias.source();
+                let (mut stage, mut rows) = (Vec::new(), out.chunks_exact_mut(outputs));
+                if let Some(first) = rows.next() {
+                    first.copy_from_slice(source.block(0, outputs, &mut stage));
+                    let first = &*first;
+                    rows.for_each(|row| row.copy_from_slice(first));
+                }
+                gemm::matmul_add(x, transposed, out);
+            }
+            _ => gemm::matmul(x, transposed, out),
+        })
     }
 }
 

@@ -412,6 +412,14 @@ fn products() {
         )
     };
     fail! {
+        zeros([2, 3]).linear(&zeros([4, 2]), None) =>
+            "linear: the input has shape [2, 3], but the weight has shape [4, 2]: the last size must be 2, the inputs";
+        zeros([2, 3]).linear(&zeros([3]), None) =>
+            "linear: the weight has shape [3], but it must be [out, in]: a row for each output";
+        zeros(()).linear(&zeros([4, 3]), None) =>
+            "linear: the input has shape [], but its last size must be the 3 inputs of the weight";
+        zeros([2, 3]).linear(&zeros([4, 3]), &zeros([3])) =>
+            "linear: the bias has shape [3], but the weight has shape [4, 3]: it must be [4], one number for each output";
         zeros([2, 3]).matmul(&zeros([2, 3])) => clash("[2, 3]", "[2, 3]");
         zeros([3]).matmul(&zeros([2])) => clash("[3]", "[2]");
         zeros([3]).matmul(&zeros(())) => clash("[3]", "[]");

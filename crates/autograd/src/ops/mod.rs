@@ -8,6 +8,7 @@ mod between;
 mod binary;
 mod index;
 mod linalg;
+mod linear;
 mod matmul;
 mod norm;
 mod pick;

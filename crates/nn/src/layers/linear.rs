@@ -66,10 +66,9 @@ impl<T: Float> Module<T> for Linear<T> {
     fn forward(&self, x: &Var<T>) -> Result<Var<T>> {
         let weight = self.weight.on(x);
         last_size("linear", x.shape(), weight.shape().last().copied())?;
-        let y = x.matmul(&weight.t())?;
         match &self.bias {
-            Some(bias) => y.add(bias.on(x)),
-            None => Ok(y),
+            Some(bias) => x.linear(&weight, &bias.on(x)),
+            None => x.linear(&weight, None),
         }
     }
 
