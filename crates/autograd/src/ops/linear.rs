@@ -33,13 +33,17 @@ impl<T: Float> Fused<T> for Linear {
         needs: Needs,
     ) -> Result<FusedGrads<T>> {
         let (x, weight) = (v[0], v[1]);
-        let [outputs, inputs] = [0, 1].map(|d| weight.shape()[d]);
+        let (outputs, inputs) = (weight.shape()[0], weight.shape()[1]);
         let dx = needs.get(0).then(|| dy.matmul(weight)).transpose()?;
         // All rows went through one matrix: its gradient is one product over all of them.
         let rows: usize = x.shape()[..x.ndim() - 1].iter().product();
-        let dy = dy.reshape([rows, outputs])?;
+        let tall = |x: &Tensor<T>, width| match x.ndim() {
+            2 => Ok(x.clone()),
+            _ => x.reshape([rows, width]),
+        };
+        let dy = tall(dy, outputs)?;
         let dw = match needs.get(1) {
-            true => Some(dy.t().matmul(&x.reshape([rows, inputs])?)?),
+            true => Some(dy.t().matmul(&tall(x, inputs)?)?),
             false => None,
         };
         let mut grads = FusedGrads::from_iter([dx, dw]);

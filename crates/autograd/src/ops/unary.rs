@@ -96,7 +96,18 @@ unary! {
     /// `ln sigmoid(x)`, without overflow.
     log_sigmoid / LogSigmoid (x) = |x, dy| dy * (-x).sigmoid();
     /// `max(x, 0)`, with slope 0 at 0, and 1 at NaN as in PyTorch.
-    relu / Relu (y) = |y, dy| dy.keep_where(&y.value().map(|y| y > T::ZERO || y.is_nan_()));
+    relu / Relu (y) = |y, dy| passed(dy, y)?;
+}
+
+/// The gradient of `relu` from its result `y`: passed where that is positive, or no number. In one pass where no gradient
+/// of it will be asked for.
+fn passed<T: Float>(dy: &Var<T>, y: &Var<T>) -> Result<Var<T>> {
+    let passes = |y: T| y > T::ZERO || y.is_nan_();
+    if dy.is_tracked() {
+        return Ok(dy.keep_where(&y.value().map(passes)));
+    }
+    let dx = (dy.value()).zip(y.value(), |d: T, y| if passes(y) { d } else { T::ZERO })?;
+    Ok(Var::from(dx))
 }
 
 /// `1 - x²` as a product, because near 1 the square has lost the digits that the difference needs.

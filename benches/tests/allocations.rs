@@ -1,0 +1,110 @@
+//! A guard against slower code that needs no clock: how many allocations the key cases make, as recorded here. A change
+//! that makes more of them fails and says so; one that makes fewer should lower the number.
+//!
+//! A program of its own, whose allocator counts those of the test's thread.
+
+use allocation_counter::{AllocationInfo, measure};
+use benches::{classes, uniform};
+use losses::autograd::{Result, Tape};
+use losses::prelude::cross_entropy;
+use nn::prelude::{Adam, Module, Optimizer, ReLU, Sequential, Sgd};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use tensor_core::{Tensor, pool};
+
+/// What `run` allocates once it has run twice, so that tables and pools are filled.
+fn steady(mut run: impl FnMut() -> Result<()>) -> AllocationInfo {
+    for _ in 0..2 {
+        run().unwrap();
+    }
+    measure(|| run().unwrap())
+}
+
+fn at_most(what: &str, got: u64, most: u64) {
+    assert!(
+        got <= most,
+        "{what}: {got} allocations, and {most} on record"
+    );
+    assert!(
+        got * 10 >= most * 8,
+        "{what}: {got} allocations, far below the {most} on record: lower the number"
+    );
+}
+
+#[test]
+fn a_tracked_operation() {
+    let x = Tensor::scalar(0.5f32);
+    let one = steady(|| {
+        let x = Tape::new().leaf(x.clone());
+        x.sin().backward().map(drop)
+    });
+    at_most("one operation on a new tape", one.count_total, 13);
+}
+
+#[test]
+fn a_chain_of_operations() {
+    let start = Tensor::scalar(0.5f32);
+    let chain = |length: usize| {
+        steady(|| {
+            let mut x = Tape::new().leaf(start.clone());
+            for _ in 0..length {
+                x = x.sin();
+            }
+            x.backward().map(drop)
+        })
+        .count_total
+    };
+    // Nodes lie in a few vectors that double: no operation allocates by itself.
+    let (short, long) = (chain(1000), chain(8000));
+    at_most("1,000 operations", short, 44);
+    at_most("8,000 operations", long, 159);
+}
+
+#[test]
+fn cross_entropy_forward_and_backward() {
+    let (x, t) = (uniform([32, 10], -1.0, 1.0, 1), classes(32, 10, 2));
+    let step = |x: &Tensor<f32>, t: &Tensor<i64>| {
+        let x = Tape::new().leaf(x.clone());
+        cross_entropy(&x, t)?.backward().map(drop)
+    };
+    let small = steady(|| step(&x, &t));
+    at_most("cross entropy, 32x10", small.count_total, 18);
+    // The gradient is a buffer of the pool; beside it there are a few numbers a row.
+    let (x, t) = (uniform([60, 1000], -1.0, 1.0, 1), classes(60, 1000, 2));
+    let large = steady(|| step(&x, &t));
+    assert!(large.bytes_max < 60 * 1000, "{large:?}");
+    let before = pool::stats().fetched;
+    steady(|| step(&x, &t));
+    assert_eq!(pool::stats().fetched, before);
+}
+
+/// A whole step: forward, loss, backward, optimizer.
+fn training(sizes: &[usize], batch: usize, mut optimizer: impl Optimizer<f32>) -> u64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut model = Sequential::mlp(sizes, ReLU, &mut rng).unwrap();
+    let outputs = sizes[sizes.len() - 1];
+    let (x, t) = (
+        uniform([batch, sizes[0]], -1.0, 1.0, 1),
+        classes(batch, outputs, 2),
+    );
+    steady(|| {
+        let y = model.forward(&Tape::new().input(x.clone()))?;
+        let grads = cross_entropy(&y, &t)?.backward()?;
+        optimizer.step(&mut model, &grads)
+    })
+    .count_total
+}
+
+#[test]
+fn training_steps() {
+    at_most(
+        "2-16-16-2, SGD",
+        training(&[2, 16, 16, 2], 32, Sgd::new(0.1)),
+        114,
+    );
+    at_most(
+        "64-64-10, Adam",
+        training(&[64, 64, 10], 64, Adam::new(1e-3)),
+        80,
+    );
+}
