@@ -197,7 +197,7 @@ impl<T: Float> Var<T> {
     /// [`Error::Shape`](crate::Error::Shape) or [`Error::Index`](crate::Error::Index) for an index that does not fit.
     #[track_caller]
     pub fn pick(&self, dim: isize, index: &Tensor<i64>) -> Result<Var<T>> {
-        if self.ndim() == 1 && index.ndim() == 0 {
+        if index.ndim() == 0 {
             return self.gather(dim, &index.reshape([1])?)?.reshape(());
         }
         self.gather(dim, &index.unsqueeze(dim)?)?.squeeze(dim)
