@@ -76,6 +76,7 @@ impl<T: Float> WithDistribution<T> {
             [q, if q == T::ZERO { q } else { q * gap }]
         };
         let [total, gaps] = match &self.weight {
+            None if self.smoothing == 0.0 => softmax::sums([x, t], |[x, t]| terms(t, x)),
             None => softmax::sums([x, t], |[x, t]| terms(self.share(x, t, even), x)),
             Some((_, w)) => {
                 softmax::sums([x, t, w], |[x, t, w]| terms(w * self.share(x, t, even), x))
@@ -88,33 +89,36 @@ impl<T: Float> WithDistribution<T> {
         (value, total)
     }
 
-    /// The slopes of a row of logits; `softmax` writes the row's softmax times a number.
+    /// The slope of the `z_loss` by the logarithm of the sum.
     #[inline(always)]
-    fn pull(
-        &self,
-        [x, t]: [&[T]; 2],
-        (kept, total): (Kept<T>, f64),
-        g: f64,
-        dx: &mut [T],
-        softmax: impl FnOnce(f64, &mut [T]),
-    ) {
-        let z = if self.z_loss == 0.0 {
+    fn z_slope(&self, kept: Kept<T>) -> f64 {
+        if self.z_loss == 0.0 {
             0.0
         } else {
             2.0 * self.z_loss * kept.lse()
-        };
+        }
+    }
+
+    /// The slopes of a row of logits; `dx` holds its softmax, which is to be multiplied by `scale`.
+    #[inline(always)]
+    fn pull(&self, [x, t]: [&[T]; 2], kept: Kept<T>, g: f64, scale: T, dx: &mut [T]) {
+        let z = self.z_slope(kept);
         let even = T::of(self.even(x));
-        softmax(g * (total + z), dx);
         let gain = T::of(g);
         match &self.weight {
+            None if self.smoothing == 0.0 => {
+                for (d, &t) in dx.iter_mut().zip(t) {
+                    *d = *d * scale - gain * t;
+                }
+            }
             None => {
                 for ((d, &x), &t) in dx.iter_mut().zip(x).zip(t) {
-                    *d = *d - gain * self.share(x, t, even);
+                    *d = *d * scale - gain * self.share(x, t, even);
                 }
             }
             Some((_, w)) => {
                 for (((d, &x), &t), &w) in dx.iter_mut().zip(x).zip(t).zip(w) {
-                    *d = *d - gain * (w * self.share(x, t, even));
+                    *d = *d * scale - gain * (w * self.share(x, t, even));
                 }
             }
         }
@@ -161,9 +165,8 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
             }
             return;
         }
-        self.pull([x, t], (kept, total), g, dx, |scale, dx| {
-            kept.softmax::<I>(x, T::of(scale), dx);
-        });
+        kept.softmax::<I>(x, T::of(g * (total + self.z_slope(kept))), dx);
+        self.pull([x, t], kept, g, T::ONE, dx);
     }
 
     #[inline(always)]
@@ -176,10 +179,9 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
             self.slope::<I, 0>(i, [x, t], (kept, total), g, dx);
             return value;
         }
-        self.pull([x, t], (kept, total), g.f64(), dx, |scale, dx| {
-            let scale = T::of(scale / (1.0 + sum.rest));
-            dx.iter_mut().for_each(|d| *d = *d * scale);
-        });
+        let g = g.f64();
+        let scale = T::of(g * (total + self.z_slope(kept)) / (1.0 + sum.rest));
+        self.pull([x, t], kept, g, scale, dx);
         value
     }
 
