@@ -1,6 +1,6 @@
 //! Values and gradients at places which drawn inputs seldom meet.
 
-use autograd::{Result, Tape, Tensor};
+use autograd::{Interpolation, Result, Tape, Tensor};
 
 /// A logit of minus infinity has no share; of an infinite sum the infinite ones have all of it.
 #[test]
@@ -15,6 +15,39 @@ fn logsumexp_of_infinities() -> Result<()> {
     assert_eq!(got[0], 0.0);
     assert!((got[1] - 0.268_941_421_369_995_1).abs() < 1e-15, "{got:?}");
     assert_eq!(share([-inf, -inf, 2.0])?, [0.0, 0.0, 1.0]);
+    Ok(())
+}
+
+/// Of two numbers, one infinite, what lies between is infinite, and so are equal infinities; only two ends that differ
+/// have nothing between.
+#[test]
+fn quantiles_at_infinities() -> Result<()> {
+    let inf = f64::INFINITY;
+    for (x, want) in [
+        ([-inf, 0.0], -inf),
+        ([0.0, inf], inf),
+        ([inf, inf], inf),
+        ([-inf, -inf], -inf),
+        ([2.0, 2.0], 2.0),
+        ([1.0, 3.0], f64::NAN),
+    ] {
+        for q in [0.25, 0.5, 0.75] {
+            let want = if want.is_nan() { 1.0 + 2.0 * q } else { want };
+            let x = Tensor::from(x);
+            assert_eq!(x.quantile(q, .., Interpolation::Linear)?.item()?, want);
+            let x = Tape::new().leaf(x);
+            let y = x.quantile(q, .., Interpolation::Linear)?;
+            assert_eq!(y.item()?, want);
+            let slopes = y.backward()?.get(&x)?.to_vec();
+            assert!(
+                (slopes.iter().sum::<f64>() - 1.0).abs() < 1e-15,
+                "{slopes:?}"
+            );
+        }
+    }
+    let ends = Tape::new().leaf(Tensor::from([-inf, inf]));
+    let y = ends.quantile(0.25, .., Interpolation::Linear)?;
+    assert!(y.item()?.is_nan());
     Ok(())
 }
 

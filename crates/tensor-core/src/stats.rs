@@ -70,6 +70,8 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// [`Error::Option`] if `q` is not in `0..=1`, [`Error::Shape`] if it has more than one dimension, [`Error::Empty`]
     /// over no element, [`Error::Dim`], [`Error::RepeatedDim`].
+    /// # Differs from PyTorch
+    /// Between a number and an infinity lies the infinity; there it may be NaN.
     pub fn quantile(
         &self,
         q: impl Operand<T>,
@@ -111,9 +113,12 @@ impl<T: Float> Tensor<T> {
                 return last;
             }
             let (a, b) = (sorted[low].f64(), sorted[high].f64());
-            // Equal infinities have no difference.
-            if a == b || weight == 0.0 {
+            // Equal infinities have no difference, and one beside a number outweighs it.
+            if a == b || weight == 0.0 || (a.is_infinite() && b.is_finite()) {
                 return sorted[low];
+            }
+            if a.is_finite() && b.is_infinite() {
+                return sorted[high];
             }
             T::of(if weight < 0.5 {
                 a + weight * (b - a)

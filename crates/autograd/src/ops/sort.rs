@@ -115,7 +115,15 @@ fn quantile<T: Float>(
         _ => Var::from(Tensor::scalar(T::of(weight))),
     };
     let (low, high) = (pick(low)?, pick(high)?);
-    // Equal infinities have no difference, and their weights are of no account.
-    let apart = (low.value()).zip(high.value(), |a: T, b: T| a != b || a.finite())?;
-    low.lerp(&high, weight)?.where_(&apart, &low)
+    // Equal infinities have no difference, and one beside a number outweighs it: the weights are of no account.
+    let apart = (low.value()).zip(high.value(), |a: T, b: T| {
+        if a.finite() {
+            b.finite()
+        } else {
+            !b.finite() && a != b
+        }
+    })?;
+    let upper = (low.value()).zip(high.value(), |a: T, b: T| a.finite() && !b.finite())?;
+    let y = low.lerp(&high, weight)?.where_(&apart, &low)?;
+    high.where_(&upper, &y)
 }
