@@ -1,11 +1,12 @@
 """Runs the benchmarks of this workspace and of PyTorch in turn, and prints them side by side.
 
-    python scripts/bench/compare.py [--rounds 3] [--large] [--picture docs/pictures/benchmarks.png] [PATTERN...]
+    python scripts/bench/compare.py [--rounds 3] [--large] [--peers] [--picture FILE.png] [PATTERN...]
 
 Needs Python with torch, and matplotlib for the picture. Both sides run on the same threads, in rounds that take
 turns, so that what else the machine does meets both. Of each case the median and the best of all samples are
 compared; `machine` is what was reached of this machine's own limits, measured in the same run: the bandwidth of a
-copy for what memory bounds, the multiply-adds of registers for products of matrices.
+copy for what memory bounds, the multiply-adds of registers for products of matrices. `--peers` builds and runs the
+programs of benches/peers/ too, which have some of the cases in candle and burn, and adds a column for each.
 """
 
 import argparse
@@ -20,6 +21,8 @@ import sys
 
 HOME = pathlib.Path(__file__).resolve().parents[2]
 FAMILIES = sorted(path.stem for path in (HOME / "benches" / "benches").glob("losses_*.rs"))
+PEERS = HOME / "benches" / "peers" / "Cargo.toml"
+LIBRARIES = ["candle", "burn"]
 BENCHES = ["limits", "losses", *FAMILIES, "tensor", "matmul", "tape", "training"]
 
 
@@ -49,6 +52,13 @@ def pytorch(patterns, large, seconds):
     words = [sys.executable, str(HOME / "scripts" / "bench" / "pytorch.py"), "--seconds", str(seconds)]
     done = subprocess.run(words + (["--large"] if large else []) + patterns, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
+
+
+def peer(library, patterns, seconds):
+    words = ["cargo", "run", "--quiet", "--release", "--locked", "--manifest-path", str(PEERS)]
+    words += ["--bin", f"peer-{library}", "--", "--seconds", str(seconds), *patterns]
+    env = os.environ | {"RAYON_NUM_THREADS": str(os.cpu_count())}
+    return json.loads(subprocess.run(words, env=env, stdout=subprocess.PIPE, check=True).stdout)
 
 
 def work(name):
@@ -91,20 +101,25 @@ def machine(samples):
     return {"bytes": copy and 2 * 4 * 1e7 / min(copy), "flops": adds and flops / min(adds)}
 
 
-def rows(ours, theirs):
+def rows(ours, theirs, peers):
     limits = machine(ours)
     for name, mine in ours.items():
-        peer = theirs.get(name)
-        if not peer:
+        torch = theirs.get(name)
+        if not torch:
             continue
-        mine_median, peer_median = statistics.median(mine), statistics.median(peer)
+        mine_median, torch_median = statistics.median(mine), statistics.median(torch)
         yield {
             "name": name,
             "ours": mine_median,
-            "pytorch": peer_median,
-            "median": peer_median / mine_median,
-            "best": min(peer) / min(mine),
+            "pytorch": torch_median,
+            "median": torch_median / mine_median,
+            "best": min(torch) / min(mine),
             "machine": reached(name, min(mine), limits),
+            "peers": {
+                library: {"time": statistics.median(cases[name]), "best": min(cases[name]) / min(mine)}
+                for library, cases in peers.items()
+                if name in cases
+            },
         }
 
 
@@ -116,13 +131,19 @@ def time(nanoseconds):
     return f"{value:.{max(0, 2 - int(math.log10(max(value, 1))))}f} {unit}"
 
 
-def table(found):
-    lines = ["| case | ours | PyTorch | ratio of medians | ratio of best | machine |", "|---|---:|---:|---:|---:|---:|"]
+def table(found, libraries=()):
+    more = "".join(f" {library} (ratio of best) |" for library in libraries)
+    lines = [
+        "| case | ours | PyTorch | ratio of medians | ratio of best | machine |" + more,
+        "|---|---:|---:|---:|---:|---:|" + "---:|" * len(libraries),
+    ]
     for row in found:
         share = "" if row["machine"] is None else f"{100 * row['machine']:.0f} %"
+        others = [row["peers"].get(library) for library in libraries]
+        others = [f" {time(other['time'])} ({other['best']:.1f}) |" if other else "  |" for other in others]
         lines.append(
             f"| `{row['name']}` | {time(row['ours'])} | {time(row['pytorch'])} | "
-            f"{row['median']:.1f} | {row['best']:.1f} | {share} |"
+            f"{row['median']:.1f} | {row['best']:.1f} | {share} |{''.join(others)}"
         )
     return "\n".join(lines)
 
@@ -160,10 +181,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.5, help="for each case, side and round")
     parser.add_argument("--large", action="store_true", help="also cases that need gigabytes or seconds")
+    parser.add_argument("--peers", action="store_true", help="also candle and burn, from benches/peers/")
     parser.add_argument("--picture", help="where to draw the ratios")
     parser.add_argument("--json", help="where to keep the numbers")
     options = parser.parse_args()
     ours, theirs = {}, {}
+    peers = {library: {} for library in LIBRARIES} if options.peers else {}
+    if peers:
+        subprocess.run(["cargo", "build", "--release", "--locked", "--manifest-path", str(PEERS)], check=True)
     for turn in range(options.rounds):
         for bench in BENCHES:
             print(f"round {turn + 1} of {options.rounds}: {bench}", file=sys.stderr)
@@ -175,8 +200,11 @@ def main():
                 found = pytorch(list(mine), options.large, options.seconds)
                 for name, samples in found["cases"].items():
                     theirs.setdefault(name, []).extend(samples)
-    found = list(rows(ours, theirs))
-    print(table(found))
+                for library, cases in peers.items():
+                    for name, samples in peer(library, list(mine), options.seconds)["cases"].items():
+                        cases.setdefault(name, []).extend(samples)
+    found = list(rows(ours, theirs, peers))
+    print(table(found, peers))
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(found, indent=1))
     if options.picture:
