@@ -76,6 +76,12 @@ fn rows(c: &mut Criterion) {
     );
     row_case(
         c,
+        "max_dim",
+        |x| x.max_dim(-1).map(|(values, _)| values),
+        |row, y| assert_eq!(y.buffer()[1], largest(row)),
+    );
+    row_case(
+        c,
         "argmax",
         |x| x.argmax(-1),
         |row, y| assert_eq!(row[y.buffer()[1] as usize], largest(row)),
