@@ -54,7 +54,7 @@ impl<T: Float> Tensor<T> {
     /// `a + (b - a) · weight` of this `a` and the `end` `b`, exact at both ends.
     ///
     /// # Errors
-    /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
+    /// [`Error::Broadcast`] if the shapes do not broadcast.
     pub fn lerp(&self, end: impl Operand<T>, weight: impl Operand<T>) -> Result<Tensor<T>> {
         let (end, weight) = (tensor("lerp", &end)?, tensor("lerp", &weight)?);
         ternary("lerp", Lerp, (self, &end, &weight))
@@ -63,7 +63,7 @@ impl<T: Float> Tensor<T> {
     /// `x + value · a / b`
     ///
     /// # Errors
-    /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
+    /// [`Error::Broadcast`] if the shapes do not broadcast.
     pub fn addcdiv(&self, a: &Tensor<T>, b: &Tensor<T>, value: T) -> Result<Tensor<T>> {
         ternary("addcdiv", AddCDiv(value), (self, a, b))
     }
@@ -73,7 +73,7 @@ impl<T: Number> Tensor<T> {
     /// `x + value · a · b`
     ///
     /// # Errors
-    /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
+    /// [`Error::Broadcast`] if the shapes do not broadcast.
     pub fn addcmul(&self, a: &Tensor<T>, b: &Tensor<T>, value: T) -> Result<Tensor<T>> {
         ternary("addcmul", AddCMul(value), (self, a, b))
     }
@@ -90,7 +90,7 @@ impl<T: Number> Tensor<T> {
     /// # Ok::<(), tensor_core::Error>(())
     /// ```
     /// # Errors
-    /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not broadcast.
+    /// [`Error::Broadcast`] if the shapes do not broadcast.
     pub fn clamp_with<'a>(
         &self,
         min: impl Into<Option<&'a Tensor<T>>>,
