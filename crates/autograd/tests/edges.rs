@@ -1,6 +1,6 @@
 //! Values and gradients at places which drawn inputs seldom meet.
 
-use autograd::{Interpolation, Result, Tape, Tensor};
+use autograd::{GradOptions, Interpolation, Result, Tape, Tensor, grad, gradgradcheck};
 
 /// A logit of minus infinity has no share; of an infinite sum the infinite ones have all of it.
 #[test]
@@ -15,6 +15,23 @@ fn logsumexp_of_infinities() -> Result<()> {
     assert_eq!(got[0], 0.0);
     assert!((got[1] - 0.268_941_421_369_995_1).abs() < 1e-15, "{got:?}");
     assert_eq!(share([-inf, -inf, 2.0])?, [0.0, 0.0, 1.0]);
+    Ok(())
+}
+
+/// The gradient of `relu` alone is constant, but what comes before it is not.
+#[test]
+fn second_derivatives_below_relu() -> Result<()> {
+    let x = Tensor::from([-1.5f64, 0.7, 1.3]);
+    gradgradcheck(|v| v[0].powi(3).relu().sum(..), &[x.clone()])?.assert_ok();
+    let tape = Tape::new();
+    let x = tape.leaf(x);
+    let y = x.powi(3).relu().sum(..)?;
+    let dx = grad(&[&y], &[&x], GradOptions::new().create_graph(true))?;
+    let second = dx[0].sum(..)?.backward()?;
+    let want = [0.0, 6.0 * 0.7, 6.0 * 1.3];
+    for (got, want) in second.get(&x)?.to_vec().into_iter().zip(want) {
+        assert!((got - want).abs() < 1e-12, "{got}, not {want}");
+    }
     Ok(())
 }
 

@@ -81,11 +81,10 @@ impl Machine<'_> {
             }
             7 => {
                 let (a, b): (Pair<T>, Pair<T>) = (self.beside(&x), self.beside(&x));
-                let product = a.want.zip(&b.want, |a, b| a * b);
-                let sum = product
-                    .as_ref()
-                    .and_then(|p| want.zip(p, |x, p| x + 2.0 * p));
-                let size = product.and_then(|p| want.zip(&p, |x, p| x.abs() + 2.0 * p.abs()));
+                // In this order it overflows where PyTorch's does.
+                let product = a.want.zip(&b.want, |a, b| 2.0 * a * b);
+                let sum = product.as_ref().and_then(|p| want.zip(p, |x, p| x + p));
+                let size = product.and_then(|p| want.zip(&p, |x, p| x.abs() + p.abs()));
                 let near = size.as_ref().map_or(Near::Exact, |s| Near::Of(4.0, s));
                 let made = got.addcmul(&a.got, &b.got, T::from_i64(2));
                 self.settle(

@@ -103,7 +103,8 @@ unary! {
 /// of it will be asked for.
 fn passed<T: Float>(dy: &Var<T>, y: &Var<T>) -> Result<Var<T>> {
     let passes = |y: T| y > T::ZERO || y.is_nan_();
-    if dy.is_tracked() {
+    // A constant on the tape stays there: rules further down see by it that they are to be recorded.
+    if dy.tape().is_some() {
         return Ok(dy.keep_where(&y.value().map(passes)));
     }
     let dx = (dy.value()).zip(y.value(), |d: T, y| if passes(y) { d } else { T::ZERO })?;
