@@ -5,12 +5,18 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use benches::{classes, uniform};
-use losses::autograd::{Result, Tape};
-use losses::prelude::cross_entropy;
+use losses::prelude::*;
 use nn::prelude::{Adam, Module, Optimizer, ReLU, Sequential, Sgd};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tensor_core::{Tensor, pool};
+
+/// Lets one test run at a time: the counts of the pool are those of the whole process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What `run` allocates once it has run twice, so that tables and pools are filled.
 fn steady(mut run: impl FnMut() -> Result<()>) -> AllocationInfo {
@@ -33,6 +39,7 @@ fn at_most(what: &str, got: u64, most: u64) {
 
 #[test]
 fn a_tracked_operation() {
+    let _alone = alone();
     let x = Tensor::scalar(0.5f32);
     let one = steady(|| {
         let x = Tape::new().leaf(x.clone());
@@ -43,6 +50,7 @@ fn a_tracked_operation() {
 
 #[test]
 fn a_chain_of_operations() {
+    let _alone = alone();
     let start = Tensor::scalar(0.5f32);
     let chain = |length: usize| {
         steady(|| {
@@ -62,6 +70,7 @@ fn a_chain_of_operations() {
 
 #[test]
 fn cross_entropy_forward_and_backward() {
+    let _alone = alone();
     let (x, t) = (uniform([32, 10], -1.0, 1.0, 1), classes(32, 10, 2));
     let step = |x: &Tensor<f32>, t: &Tensor<i64>| {
         let x = Tape::new().leaf(x.clone());
@@ -76,6 +85,59 @@ fn cross_entropy_forward_and_backward() {
     let before = pool::stats().fetched;
     steady(|| step(&x, &t));
     assert_eq!(pool::stats().fetched, before);
+}
+
+/// What losses of rows take beside their gradient, from inputs that lie transposed: less than a quarter of it.
+#[test]
+fn losses_build_no_temporary_as_large_as_their_input() {
+    let _alone = alone();
+    let (n, classes_) = (60, 1000);
+    let wide = |low, high, seed| uniform([classes_, n], low, high, seed).t();
+    let (x, t) = (wide(-1.0f32, 1.0, 1), wide(0.01, 0.99, 2));
+    let (mask, weight) = (x.gt(-0.5).unwrap(), wide(0.5, 1.5, 3));
+    let (target, shares) = (
+        classes(n, classes_, 4),
+        t.softmax(1).unwrap().t().contiguous().t(),
+    );
+    // Two labels in each row, and the end of the list.
+    let labels = Tensor::full([classes_ as i64, n as i64], -1i64).unwrap();
+    let labels = labels
+        .slice_assign(0..2, Tensor::from([[3i64], [7]]))
+        .unwrap()
+        .t();
+    let mle = ListMle::new().mask(mask.clone());
+    let net = ListNet::new().mask(mask).weight(weight);
+    type Call<'a> = (&'a str, &'a dyn Fn(&Var<f32>) -> Result<Var<f32>>);
+    let calls: [Call<'_>; 8] = [
+        ("cross_entropy", &|x| cross_entropy(x, &target)),
+        ("soft targets", &|x| cross_entropy(x, &Var::from(&shares))),
+        ("kl_div_with_logits", &|x| {
+            kl_div_with_logits(x, &Var::from(&t))
+        }),
+        ("multi_margin_loss", &|x| multi_margin_loss(x, &target)),
+        ("multilabel_margin_loss", &|x| {
+            multilabel_margin_loss(x, &labels)
+        }),
+        ("list_mle", &|x| mle.forward(x, &t)),
+        ("list_net", &|x| net.forward(x, &Var::from(&t))),
+        ("binary_cross_entropy_with_logits", &|x| {
+            binary_cross_entropy_with_logits(x, &Var::from(&t))
+        }),
+    ];
+    for (name, call) in calls {
+        let step = || call(&Tape::new().leaf(x.clone()))?.backward().map(drop);
+        let found = steady(step);
+        let taken = || pool::stats().fetched + pool::stats().reused;
+        let before = taken();
+        step().unwrap();
+        assert_eq!(
+            taken() - before,
+            1,
+            "{name}: the gradient is the one large buffer"
+        );
+        let gradient = (n * classes_ * 4) as u64;
+        assert!(found.bytes_max < gradient / 4, "{name}: {found:?}");
+    }
 }
 
 /// A whole step: forward, loss, backward, optimizer.
@@ -97,6 +159,7 @@ fn training(sizes: &[usize], batch: usize, mut optimizer: impl Optimizer<f32>) -
 
 #[test]
 fn training_steps() {
+    let _alone = alone();
     at_most(
         "2-16-16-2, SGD",
         training(&[2, 16, 16, 2], 32, Sgd::new(0.1)),

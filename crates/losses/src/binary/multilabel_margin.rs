@@ -69,10 +69,10 @@ impl MultilabelMarginLoss {
                 classes,
             });
         }
-        let t = t.to_vec();
+        let (t, mut stage) = (t.source(), Vec::new());
         let mut listed = Lists::with_rows(rows);
         for i in 0..rows {
-            let row = &t[i * classes..][..classes];
+            let row = t.block(i * classes, classes, &mut stage);
             let row = row.iter().take_while(|&&c| c >= 0).map(|&c| c as usize);
             listed.push(row).sort_unstable();
         }

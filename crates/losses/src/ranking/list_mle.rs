@@ -1,9 +1,10 @@
-use super::lists::{check_lists, entries};
+use super::lists::{check_lists, entries, list_of};
 use crate::check::same_shape;
-use crate::lists::Lists;
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::{Isa, Math};
+use autograd::tensor_core::layout::unravel;
 use autograd::{Error, Float, Result, Tensor, Var};
+use std::cmp::Ordering;
 
 options! {
     /// The negative log-likelihood of the right order: that the best entry is drawn first, then the best of the rest, and so
@@ -51,42 +52,39 @@ impl ListMle {
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
         check_lists(NAME, x.shape(), &self.mask)?;
         same_shape(NAME, "the target", t.shape(), x.shape())?;
-        let mut nan = t.isnan();
-        if let Some(mask) = &self.mask {
-            nan = nan.logical_and(mask)?;
-        }
-        if let Some((at, _)) = nan.find(|nan| nan) {
-            let expected = "a relevance is a number; mask what is not there";
-            return Err(Error::Value {
-                op: NAME,
-                what: "target",
-                at,
-                value: "NaN".into(),
-                expected,
-            });
-        }
         let len = x.shape()[x.ndim() - 1];
         let rows: usize = x.shape()[..x.ndim() - 1].iter().product();
-        let falling = t.argsort(-1, true)?.to_vec();
-        let mask = self.mask.as_ref().map(|m| m.to_vec());
-        let mut order = Lists::with_rows(rows);
-        for i in 0..rows {
-            let row = &falling[i * len..][..len];
-            let there = |k: &usize| mask.as_ref().is_none_or(|m| m[i * len + k]);
-            order.push(row.iter().map(|&k| k as usize).filter(there));
+        let loss = Mle {
+            mask: self.mask.clone(),
+        };
+        if let Some((at, _)) = t.find(T::is_nan_) {
+            // The first may be padding.
+            let at = match &self.mask {
+                None => Some(at),
+                Some(_) => (0..rows).find_map(|i| {
+                    let (list, there) = (list_of(t, i, len), loss.there(i, len));
+                    let k = (0..len).find(|&k| there(k) && list[k].is_nan_())?;
+                    Some(unravel(i * len + k, t.shape()))
+                }),
+            };
+            if let Some(at) = at {
+                let expected = "a relevance is a number; mask what is not there";
+                return Err(Error::Value {
+                    op: NAME,
+                    what: "target",
+                    at,
+                    value: "NaN".into(),
+                    expected,
+                });
+            }
         }
         let mean = match &self.mask {
-            Some(mask) => entries(mask)?.to_vec().iter().filter(|&&c| c).count(),
+            Some(mask) => entries(mask)?.count_nonzero(..)?.item()? as usize,
             None if len == 0 => 0,
             None => rows,
         };
-        rowwise::run(
-            Mle { order },
-            [x],
-            x.ndim() - 1,
-            self.reduction,
-            mean as f64,
-        )
+        let t = Var::from(t);
+        rowwise::run(loss, [x, &t], x.ndim() - 1, self.reduction, mean as f64)
     }
 }
 
@@ -103,8 +101,29 @@ const NAME: &str = "list_mle";
 
 #[derive(Clone)]
 struct Mle {
-    /// The entries of each list, best first.
-    order: Lists,
+    mask: Option<Tensor<bool>>,
+}
+
+impl Mle {
+    /// Whether an entry of list `i` is there.
+    fn there(&self, i: usize, len: usize) -> impl Fn(usize) -> bool {
+        let mask = self.mask.as_ref().map(|mask| list_of(mask, i, len));
+        move |k| mask.as_ref().is_none_or(|mask| mask[k])
+    }
+
+    /// The entries of list `i` with relevances `t`, best first, and of equal ones the first first. Sorted anew where they
+    /// are needed: kept for all lists they would take as much memory as the gradient.
+    #[inline(never)]
+    fn order<T: Float>(&self, i: usize, t: &[T]) -> Vec<usize> {
+        let there = self.there(i, t.len());
+        let mut order: Vec<usize> = (0..t.len()).filter(|&k| there(k)).collect();
+        // None of them is NaN, which was checked first.
+        order.sort_unstable_by(|&a, &b| {
+            let falling = t[b].partial_cmp(&t[a]).unwrap_or(Ordering::Equal);
+            falling.then(a.cmp(&b))
+        });
+        order
+    }
 }
 
 /// Goes through the entries of a list from the last: calls `f` with each and `L_(i+1) - s_i`, the logarithm of how much
@@ -121,44 +140,72 @@ fn from_the_last<I: Isa, T: Float>(x: &[T], order: &[usize], mut f: impl FnMut(u
     }
 }
 
-impl<T: Float> RowLoss<T, 1> for Mle {
+/// The loss of a list with scores `x` in that order.
+#[inline(always)]
+fn cost<I: Isa, T: Float>(x: &[T], order: &[usize]) -> f64 {
+    let mut sum = 0.0;
+    from_the_last::<I, T>(x, order, |_, ahead| sum += ahead.softplus::<I>());
+    sum
+}
+
+/// The slopes of that list, times `g`.
+#[inline(always)]
+fn slopes<I: Isa, T: Float>(x: &[T], order: &[usize], g: T, dx: &mut [T]) {
+    dx.fill(T::ZERO);
+    from_the_last::<I, T>(x, order, |k, ahead| dx[k] = T::of(ahead));
+    // `above` is Σ e^(L_k - L_i) over the entries i before k. With u = e^(s_k - L_k) and v = e^(L_(k+1) - L_k), which
+    // add up to 1, the slope is u · above - v, and the next sum v (above + 1): no exponential can overflow.
+    let mut above = 0.0;
+    for &k in order {
+        let ahead = dx[k].f64();
+        let (u, v) = ((-ahead).sigmoid::<I>(), ahead.sigmoid::<I>());
+        dx[k] = T::of((u * above - v) * g.f64());
+        above = v * (above + 1.0);
+    }
+}
+
+impl<T: Float> RowLoss<T, 2> for Mle {
     const NAME: &'static str = NAME;
     const COST: usize = 48;
     type Keep = ();
 
     #[inline(always)]
-    fn value<I: Isa>(&self, i: usize, [x]: [&[T]; 1]) -> (f64, ()) {
-        let mut sum = 0.0;
-        from_the_last::<I, T>(x, self.order.row(i), |_, ahead| {
-            sum += ahead.softplus::<I>();
-        });
-        (sum, ())
+    fn value<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2]) -> (f64, ()) {
+        (cost::<I, T>(x, &self.order(i, t)), ())
     }
 
     #[inline(always)]
-    fn slope<I: Isa, const K: usize>(&self, i: usize, [x]: [&[T]; 1], _: (), g: T, dx: &mut [T]) {
-        let order = self.order.row(i);
-        dx.fill(T::ZERO);
-        from_the_last::<I, T>(x, order, |k, ahead| dx[k] = T::of(ahead));
-        // `above` is Σ e^(L_k - L_i) over the entries i before k. With u = e^(s_k - L_k) and v = e^(L_(k+1) - L_k), which
-        // add up to 1, the slope is u · above - v, and the next sum v (above + 1): no exponential can overflow.
-        let mut above = 0.0;
-        for &k in order {
-            let ahead = dx[k].f64();
-            let (u, v) = ((-ahead).sigmoid::<I>(), ahead.sigmoid::<I>());
-            dx[k] = T::of((u * above - v) * g.f64());
-            above = v * (above + 1.0);
+    fn slope<I: Isa, const K: usize>(
+        &self,
+        i: usize,
+        [x, t]: [&[T]; 2],
+        _: (),
+        g: T,
+        dx: &mut [T],
+    ) {
+        if K == 1 {
+            // Relevances are constants, of which only the order counts.
+            return dx.fill(T::ZERO);
         }
+        slopes::<I, T>(x, &self.order(i, t), g, dx);
+    }
+
+    #[inline(always)]
+    fn value_and_slope<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2], g: T, dx: &mut [T]) -> f64 {
+        let order = self.order(i, t);
+        slopes::<I, T>(x, &order, g, dx);
+        cost::<I, T>(x, &order)
     }
 
     #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let shape: Vec<i64> = v[0].shape().iter().map(|&n| n as i64).collect();
         let len = v[0].shape()[v[0].ndim() - 1];
+        let lists: usize = v[0].shape()[..v[0].ndim() - 1].iter().product();
         // Padding goes before the entries, whose sums run from the end and never reach it.
         let (mut places, mut there) = (Vec::new(), Vec::new());
-        for i in 0..self.order.len() {
-            let order = self.order.row(i);
+        for i in 0..lists {
+            let order = self.order(i, &list_of(v[1].value(), i, len));
             let mut padding = vec![true; len];
             order.iter().for_each(|&k| padding[k] = false);
             places.extend((0..len).filter(|&k| padding[k]).map(|k| k as i64));

@@ -1,9 +1,10 @@
-use super::lists::{check_lists, entries};
+use super::lists::{check_lists, entries, list_of};
 use crate::check::{broadcast_weight, same_shape};
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::Isa;
 use autograd::tensor_core::kernel::softmax::LogSum;
 use autograd::{Float, Result, Tensor, Var};
+use std::borrow::Cow;
 
 options! {
     /// The cross entropy of two softmaxes, that of relevances and that of scores: how likely each entry of a list is to be
@@ -59,29 +60,16 @@ impl<T: Float> ListNet<T> {
         let weight = self.weight.as_ref();
         let weight = weight
             .map(|w| broadcast_weight(NAME, "the weight", w, x.shape()))
-            .transpose()?
-            .map(|w| (w.to_vec(), w));
-        let lists = x.numel() / x.shape()[x.ndim() - 1].max(1);
-        let Some(mask) = &self.mask else {
-            let loss = Net {
-                counted: None,
-                weight,
-            };
-            return rowwise::run(loss, [x, t], x.ndim() - 1, self.reduction, lists as f64);
+            .transpose()?;
+        let mean = match &self.mask {
+            Some(mask) => entries(mask)?.count_nonzero(..)?.item()? as usize,
+            None => x.numel() / x.shape()[x.ndim() - 1].max(1),
         };
-        let counted = entries(mask)?;
-        // Padding has a score of -inf, and so no share; in a list of padding alone it is even.
-        let fill = counted.where_(T::LOWEST, T::ZERO)?.unsqueeze(-1)?;
-        let (x, t) = (
-            x.where_(mask, Var::from(&fill))?,
-            t.where_(mask, Var::from(&fill))?,
-        );
-        let mean = counted.to_vec().iter().filter(|&&c| c).count();
         let loss = Net {
-            counted: Some((counted.to_vec(), counted)),
+            mask: self.mask.clone(),
             weight,
         };
-        rowwise::run(loss, [&x, &t], x.ndim() - 1, self.reduction, mean as f64)
+        rowwise::run(loss, [x, t], x.ndim() - 1, self.reduction, mean as f64)
     }
 }
 
@@ -98,26 +86,49 @@ const NAME: &str = "list_net";
 
 #[derive(Clone)]
 struct Net<T: Float> {
-    /// The lists that have an entry, if not all.
-    counted: Option<(Vec<bool>, Tensor<bool>)>,
+    /// The entries that are there, if not all.
+    mask: Option<Tensor<bool>>,
     /// The weight of each entry.
-    weight: Option<(Vec<T>, Tensor<T>)>,
+    weight: Option<Tensor<T>>,
+}
+
+/// A list whose padding has a score of -inf, and so no share.
+enum Filled<T> {
+    /// There is no padding.
+    AsItIs,
+    /// Scores and relevances.
+    Entries([Vec<T>; 2]),
+    /// There is nothing else.
+    Padding,
 }
 
 impl<T: Float> Net<T> {
-    #[inline(always)]
-    fn counts(&self, i: usize) -> bool {
-        self.counted.as_ref().is_none_or(|(each, _)| each[i])
+    #[inline(never)]
+    fn filled(&self, i: usize, rows: [&[T]; 2]) -> Filled<T> {
+        let Some(mask) = &self.mask else {
+            return Filled::AsItIs;
+        };
+        let there = list_of(mask, i, rows[0].len());
+        if !there.contains(&true) {
+            return Filled::Padding;
+        }
+        Filled::Entries(rows.map(|row| {
+            let each = row.iter().zip(&*there);
+            each.map(|(&v, &there)| if there { v } else { T::LOWEST })
+                .collect()
+        }))
     }
 
-    /// The weight of entry `k` of list `i`, which has `len` entries.
-    #[inline(always)]
-    fn weight(&self, i: usize, k: usize, len: usize) -> T {
-        match &self.weight {
-            Some((w, _)) => w[i * len + k],
-            None => T::ONE,
-        }
+    /// The weights of list `i`, which has `len` entries, if they are not 1.
+    fn weights(&self, i: usize, len: usize) -> Option<Cow<'_, [T]>> {
+        self.weight.as_ref().map(|w| list_of(w, i, len))
     }
+}
+
+/// The weight of entry `k`.
+#[inline(always)]
+fn weight<T: Float>(weights: &Option<Cow<'_, [T]>>, k: usize) -> T {
+    weights.as_ref().map_or(T::ONE, |w| w[k])
 }
 
 /// The largest element of a row, and `ln Σ e^(x - max)`.
@@ -172,15 +183,19 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
 
     #[inline(always)]
     fn value<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2]) -> (f64, Self::Keep) {
-        if !self.counts(i) || x.is_empty() {
-            return (0.0, Self::Keep::default());
-        }
+        let filled = self.filled(i, [x, t]);
+        let [x, t] = match &filled {
+            Filled::AsItIs if x.is_empty() => return (0.0, Self::Keep::default()),
+            Filled::Padding => return (0.0, Self::Keep::default()),
+            Filled::AsItIs => [x, t],
+            Filled::Entries([x, t]) => [&x[..], &t[..]],
+        };
         let (p, q) = (Softmax::of::<I, T>(x), Softmax::of::<I, T>(t));
-        let len = t.len();
+        let weights = self.weights(i, t.len());
         let each = x.iter().zip(t).enumerate();
         let loss = each
             .map(|(k, (&x, &t))| {
-                let w = self.weight(i, k, len);
+                let w = weight(&weights, k);
                 share(w * (-q.cost(t)).exp::<I>(), p.cost(x))
             })
             .sum();
@@ -196,14 +211,17 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
         g: T,
         dx: &mut [T],
     ) {
-        if !self.counts(i) {
-            return dx.fill(T::ZERO);
-        }
-        let len = x.len();
+        let filled = self.filled(i, [x, t]);
+        let [x, t] = match &filled {
+            Filled::Padding => return dx.fill(T::ZERO),
+            Filled::AsItIs => [x, t],
+            Filled::Entries([x, t]) => [&x[..], &t[..]],
+        };
+        let weights = self.weights(i, x.len());
         if K == 1 {
             for (k, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
                 let q = (-q.cost(t)).exp::<I>();
-                let w = self.weight(i, k, len);
+                let w = weight(&weights, k);
                 // Without a weight, an infinite cost is as good as none.
                 let cost = if w == T::ZERO {
                     0.0
@@ -219,13 +237,13 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
             Some(_) => {
                 let each = t.iter().enumerate();
                 let each =
-                    each.map(|(k, &t)| (self.weight(i, k, len) * (-q.cost(t)).exp::<I>()).f64());
+                    each.map(|(k, &t)| (weight(&weights, k) * (-q.cost(t)).exp::<I>()).f64());
                 T::of(each.sum())
             }
         };
         let (mut top, mut sum) = (0, 0.0);
         for (k, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
-            let w = self.weight(i, k, len);
+            let w = weight(&weights, k);
             *d = (shares * (-p.cost(x)).exp::<I>() - w * (-q.cost(t)).exp::<I>()) * g;
             sum += d.f64();
             if x.f64() == p.max {
@@ -241,14 +259,23 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
 
     #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
-        let (mut q, log) = (v[1].softmax(-1)?, v[0].log_softmax(-1)?);
-        if let Some((_, w)) = &self.weight {
+        let counted = self.mask.as_ref().map(entries).transpose()?;
+        let filled = |x: &Var<T>| match (&self.mask, &counted) {
+            (Some(mask), Some(counted)) => {
+                // In a list of padding alone the shares are even.
+                let fill = counted.where_(T::LOWEST, T::ZERO)?.unsqueeze(-1)?;
+                x.where_(mask, Var::from(fill))
+            }
+            _ => Ok(x.clone()),
+        };
+        let (mut q, log) = (filled(&v[1])?.softmax(-1)?, filled(&v[0])?.log_softmax(-1)?);
+        if let Some(w) = &self.weight {
             q = q.mul(Var::from(w))?;
         }
         let none = q.value().eq(T::ZERO)?.logical_and(log.value().isinf())?;
         let loss = -q.mul(log.keep_where(&none.logical_not()))?.sum(-1)?;
-        Ok(match &self.counted {
-            Some((_, counted)) => loss.keep_where(counted),
+        Ok(match &counted {
+            Some(counted) => loss.keep_where(counted),
             None => loss,
         })
     }
@@ -258,6 +285,7 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
 mod tests {
     use super::*;
     use crate::Reduction;
+    use crate::ranking::ListMle;
     use crate::testing::{Case, Checked, check_loss};
     use autograd::{Tape, gradcheck, gradgradcheck};
 
@@ -307,6 +335,32 @@ mod tests {
             let f = |v: &[Var<f64>]| options.forward(&v[0], &v[1]);
             gradcheck(f, &[x.clone(), t.clone()])?.assert_ok();
             gradgradcheck(f, &[x.clone(), t.clone()])?.assert_ok();
+        }
+        Ok(())
+    }
+
+    /// Masks and weights are read as they lie: transposed, turned round, or spread from one list.
+    #[test]
+    fn masks_and_weights_of_any_layout() -> Result<()> {
+        let x = Var::from(Tensor::from([[1.0f64, -0.5, 0.5], [0.2, 0.7, -1.0]]));
+        let t = Var::from(Tensor::from([[0.0f64, 1.5, 1.0], [1.0, 2.0, 0.0]]));
+        let mask = Tensor::from([[true, true, false], [false, true, true]]);
+        let weight = Tensor::from([[2.0, 0.5, 1.0]]).expand([2, 3])?;
+        let each = |mask: &Tensor<bool>, weight: &Tensor<f64>| -> Result<[f64; 2]> {
+            let net = ListNet::new().mask(mask.clone()).weight(weight.clone());
+            let mle = ListMle::new().mask(mask.clone());
+            Ok([
+                net.forward(&x, &t)?.item()?,
+                mle.forward(&x, t.value())?.item()?,
+            ])
+        };
+        let want = each(&mask, &weight.contiguous())?;
+        for mask in [
+            mask.t().contiguous().t(),
+            mask.flip([0, 1])?.flip([0, 1])?,
+            mask,
+        ] {
+            assert_eq!(each(&mask, &weight)?, want);
         }
         Ok(())
     }

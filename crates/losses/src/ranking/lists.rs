@@ -1,7 +1,8 @@
-//! Checks of lists of entries.
+//! Lists of entries, which a mask may leave out.
 
 use crate::check::same_shape;
-use autograd::{Error, Result, Tensor};
+use autograd::{Element, Error, Result, Tensor};
+use std::borrow::Cow;
 
 /// Checks that an input has a dimension of entries, and its mask, if there is one, the input's shape.
 pub(super) fn check_lists(
@@ -21,6 +22,18 @@ pub(super) fn check_lists(
     match mask {
         Some(mask) => same_shape(op, "the mask", mask.shape(), shape),
         None => Ok(()),
+    }
+}
+
+/// Elements of list `i` of `x`, however they lie: borrowed where they are side by side.
+pub(super) fn list_of<T: Element>(x: &Tensor<T>, i: usize, len: usize) -> Cow<'_, [T]> {
+    match x.as_slice() {
+        Some(all) => Cow::Borrowed(&all[i * len..][..len]),
+        None => {
+            let mut list = vec![T::ZERO; len];
+            x.source().gather(i * len, &mut list);
+            Cow::Owned(list)
+        }
     }
 }
 
