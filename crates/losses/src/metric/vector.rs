@@ -1,5 +1,6 @@
 //! What the losses of vectors share: sums in lanes, lengths that cannot overflow, directions and angles.
 
+use autograd::tensor_core::kernel::reduce::tree;
 use autograd::tensor_core::kernel::softmax::WIDTH;
 use autograd::{Error, Float, Result, Tensor, Var, keepdim};
 
@@ -50,14 +51,7 @@ fn lanes<T: Float, const N: usize>(
     for (i, lane) in lanes.iter_mut().enumerate().take(n % WIDTH) {
         *lane = combine(*lane, f(std::array::from_fn(|k| groups[k].1[i].f64())));
     }
-    let mut width = WIDTH;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            lanes[i] = combine(lanes[i], lanes[i + width]);
-        }
-    }
-    lanes[0]
+    tree(&mut lanes, combine)
 }
 
 /// `Σ f`

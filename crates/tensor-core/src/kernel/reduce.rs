@@ -83,15 +83,21 @@ impl<T: Copy, R: Reducer<T>, const LANES: usize> Kernel for Tree<'_, T, R, LANES
     #[inline(always)]
     fn run<I: Isa>(self) -> R::Acc {
         let Tree(r, acc, _) = self;
-        let mut n = LANES;
-        while n > 1 {
-            n /= 2;
-            for i in 0..n {
-                acc[i] = r.merge(acc[i], acc[i + n]);
-            }
-        }
-        acc[0]
+        tree(acc, |a, b| r.merge(a, b))
     }
+}
+
+/// Lanes folded in a tree: each with the one half of them further on, then the first half alike.
+#[inline(always)]
+pub fn tree<A: Copy, const N: usize>(lanes: &mut [A; N], f: impl Fn(A, A) -> A) -> A {
+    let mut n = N;
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            lanes[i] = f(lanes[i], lanes[i + n]);
+        }
+    }
+    lanes[0]
 }
 
 /// Positions `start..end` of `x` folded into one.

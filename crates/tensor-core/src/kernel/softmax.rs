@@ -6,6 +6,7 @@
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::math::Math;
+use super::reduce::tree;
 use crate::element::Float;
 
 /// Elements taken at a time: one AVX-512 vector of `f32`.
@@ -59,19 +60,6 @@ fn padded<T: Copy>(x: &[T], pad: T) -> [T; WIDTH] {
     group
 }
 
-/// The lanes of a vector folded in a tree.
-#[inline(always)]
-fn tree<T: Copy>(lanes: &mut [T; WIDTH], f: impl Fn(T, T) -> T) -> T {
-    let mut n = WIDTH;
-    while n > 1 {
-        n /= 2;
-        for i in 0..n {
-            lanes[i] = f(lanes[i], lanes[i + n]);
-        }
-    }
-    lanes[0]
-}
-
 /// The larger of two numbers; `b` where one is NaN.
 #[inline(always)]
 fn larger<T: Float>(a: T, b: T) -> T {
@@ -110,17 +98,10 @@ impl<T: Float> Kernel for Largest<'_, T> {
 /// Lanes folded in a tree: never inlined beside the loop that fills them.
 #[inline(never)]
 fn tree_apart<T: Copy, const N: usize>(mut lanes: [T; N], f: impl Fn(T, T) -> T) -> T {
-    let mut n = N;
-    while n > 1 {
-        n /= 2;
-        for i in 0..n {
-            lanes[i] = f(lanes[i], lanes[i + n]);
-        }
-    }
-    lanes[0]
+    tree(&mut lanes, f)
 }
 
-/// The sum of exponentials other than 1, and how many are 1.
+/// The sum of exponentials other than 1, and how many are 1: what rounds to 1 counts as the largest does.
 struct AddUp<'a, T>(&'a [T]);
 
 impl<T: Float> Kernel for AddUp<'_, T> {
@@ -320,9 +301,15 @@ impl<T: Float> LogSum<T> {
         let mut exps = row;
         exps.iter_mut()
             .for_each(|v| *v = (*v - max).exp_nonpositive::<I>());
-        let mut parts = Parts::new();
-        parts.add_vector(&exps);
-        (parts.sum(max), exps)
+        // What rounds to 1 counts as the largest does; see `AddUp`.
+        let (mut terms, mut ones) = ([0.0; WIDTH], [T::ZERO; WIDTH]);
+        for i in 0..WIDTH {
+            terms[i] = less(exps[i]).f64();
+            ones[i] = one(exps[i]);
+        }
+        let ones = tree(&mut ones, |a, b| a + b);
+        let rest = sum_lanes(&mut terms) + (ones.f64() - 1.0);
+        (LogSum { max, rest }, exps)
     }
 
     /// Of a row that is all `-inf`, or has some `+inf`; a NaN elsewhere in it makes the sum NaN.
@@ -339,41 +326,6 @@ impl<T: Float> LogSum<T> {
     pub fn value(self) -> f64 {
         // An infinite maximum with the 0 above stays as it is.
         self.max.f64() + self.rest.ln_1p()
-    }
-}
-
-/// The sum of exponentials, and how many of them are 1 and left out of it: what rounds to 1 counts as the largest does.
-struct Parts<T> {
-    lanes: Lanes,
-    ones: [T; WIDTH],
-}
-
-impl<T: Float> Parts<T> {
-    #[inline(always)]
-    fn new() -> Self {
-        Parts {
-            lanes: Lanes([0.0; WIDTH]),
-            ones: [T::ZERO; WIDTH],
-        }
-    }
-
-    #[inline(always)]
-    fn add_vector(&mut self, exps: &[T; WIDTH]) {
-        for (n, &e) in self.ones.iter_mut().zip(exps) {
-            *n = *n + one(e);
-        }
-        for (sum, &e) in self.lanes.0.iter_mut().zip(exps) {
-            *sum += less(e).f64();
-        }
-    }
-
-    #[inline(always)]
-    fn sum(mut self, max: T) -> LogSum<T> {
-        let ones = tree(&mut self.ones, |a, b| a + b);
-        LogSum {
-            max,
-            rest: self.lanes.total() + (ones.f64() - 1.0),
-        }
     }
 }
 
