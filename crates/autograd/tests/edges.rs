@@ -35,6 +35,45 @@ fn second_derivatives_below_relu() -> Result<()> {
     Ok(())
 }
 
+/// `linear` of nothing, and of operands in any layout, against the product and the sum that define it.
+#[test]
+fn linear_of_any_layout() -> Result<()> {
+    let numbers = |shape: &[i64]| -> Result<Tensor<f64>> {
+        let n: i64 = shape.iter().product();
+        let data = (0..n).map(|i| ((i * 7 + 3) % 11) as f64 - 5.0);
+        Tensor::from_vec(data.collect(), shape)
+    };
+    let layouts = |x: Tensor<f64>| -> Result<Vec<Tensor<f64>>> {
+        Ok(vec![
+            x.transpose(-1, 0)?.contiguous().transpose(-1, 0)?,
+            x.flip([-1])?.contiguous().flip([-1])?,
+            x.narrow(0, 0, x.shape()[0].min(1))?.expand(x.shape())?,
+            x,
+        ])
+    };
+    for (rows, inputs, outputs) in [(2, 3, 4), (0, 3, 2), (2, 0, 3), (2, 3, 0), (1, 1, 1)] {
+        let (shape, w, b) = ([2, rows, inputs], [outputs, inputs], [outputs]);
+        for x in [numbers(&shape)?, numbers(&shape[1..])?] {
+            for x in layouts(x)? {
+                for w in layouts(numbers(&w)?)? {
+                    for b in layouts(numbers(&b)?)? {
+                        let tape = Tape::new();
+                        let [x, w, b] = [&x, &w, &b].map(|x| tape.leaf(x.clone()));
+                        let (y, z) = (x.linear(&w, &b)?, x.matmul(&w.t())?.add(&b)?);
+                        assert_eq!(y.value(), z.value());
+                        let (dy, dz) = (y.square().sum(..)?, z.square().sum(..)?);
+                        let (dy, dz) = (dy.backward_retain()?, dz.backward_retain()?);
+                        for leaf in [&x, &w, &b] {
+                            assert_eq!(dy.get(leaf)?, dz.get(leaf)?);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Of two numbers, one infinite, what lies between is infinite, and so are equal infinities; only two ends that differ
 /// have nothing between.
 #[test]
