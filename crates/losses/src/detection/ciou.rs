@@ -131,9 +131,9 @@ fn ratio_term<T: Float>(corners: &[[Var<T>; 2]; 2]) -> Result<Var<T>> {
 mod tests {
     use super::*;
     use crate::Reduction;
-    use crate::detection::diou_loss;
+    use crate::detection::{diou_loss, giou_loss};
     use crate::testing::{Case, Checked, assert_close, check_loss};
-    use autograd::{Tape, Tensor, gradcheck};
+    use autograd::{GradOptions, Tape, Tensor, grad, gradcheck};
 
     struct Parity;
     impl Checked for Parity {
@@ -151,6 +151,48 @@ mod tests {
     #[test]
     fn checks() {
         check_loss::<Parity>();
+    }
+
+    /// Boxes in batches are as boxes in a row, to second order too, where the definition runs.
+    #[test]
+    fn boxes_in_batches() -> Result<()> {
+        let boxes = |by: f64| -> Result<Tensor<f64>> {
+            let corner = |i: i32, side: f64| 0.3 * f64::from(i % 3) + side + by * f64::from(i % 5);
+            let all = (0..6).flat_map(|i| [0.0, 0.2, 1.1, 1.4].map(|side| corner(i, side)));
+            Tensor::from_vec(all.collect(), [6, 4])
+        };
+        let (x, t) = (boxes(0.05)?, boxes(-0.03)?);
+        let found = |shape: &[i64]| -> Result<Vec<Vec<f64>>> {
+            let mut found = Vec::new();
+            for loss in [giou_loss, diou_loss, ciou_loss] {
+                let tape = Tape::new();
+                let [x, t] = [&x, &t].map(|x| x.reshape(shape).map(|x| tape.leaf(x)));
+                let (x, t) = (x?, t?);
+                let y = loss(&x, &t)?;
+                let options = GradOptions::new().create_graph(true);
+                let dx = grad(&[&y], &[&x, &t], options)?;
+                let weights = Tensor::arange(0.0, 24.0, 1.0)?.reshape(shape)?;
+                let sum = dx[0].mul(Var::from(weights))?.sum(..)?;
+                let second = sum.add(dx[1].square().sum(..)?)?.backward()?;
+                found.push(vec![y.item()?]);
+                for g in [
+                    dx[0].value(),
+                    dx[1].value(),
+                    second.get(&x)?,
+                    second.get(&t)?,
+                ] {
+                    found.push(g.to_vec());
+                }
+            }
+            Ok(found)
+        };
+        let rows = found(&[6, 4])?;
+        for shape in [&[2, 3, 4][..], &[1, 3, 2, 4]] {
+            for (a, b) in rows.iter().flatten().zip(found(shape)?.iter().flatten()) {
+                assert!((a - b).abs() < 1e-12 * (1.0 + a.abs()), "{a} and {b}");
+            }
+        }
+        Ok(())
     }
 
     /// With the weight of the third term really held, finite differences find the gradient.
