@@ -1,9 +1,10 @@
 //! The backward pass: one loop over the tape, from the result down.
 
 use crate::gradients::Gradients;
-use crate::op::{Grads, Needs};
+use crate::op::Needs;
 use crate::tape::{Inputs, NO_NODE, Tape};
 use crate::var::Var;
+use tensor_core::layout::same_shape;
 use tensor_core::{Error, Float, Result, TapeProblem, Tensor};
 
 impl<T: Float> Var<T> {
@@ -201,15 +202,7 @@ impl<T: Float> Pass<'_, T> {
             if is_wanted {
                 found.push((at, dy.clone()));
             }
-            let Some((inputs, grads)) = self.step(at, dy, &wants)? else {
-                continue;
-            };
-            for (&input, dx) in inputs.iter().zip(grads.0) {
-                if let Some(dx) = dx.filter(|_| wants(input)) {
-                    let dx = self.fitted(input, dx)?;
-                    pending.add(input, dx, self.create_graph)?;
-                }
-            }
+            self.step(at, &dy, &wants, &mut pending)?;
         }
         Ok(found)
     }
@@ -252,18 +245,19 @@ impl<T: Float> Pass<'_, T> {
         Some(leads)
     }
 
-    /// Runs the rule of node `at`: its operands, and their gradients; `None` if none of these is wanted.
+    /// Runs the rule of node `at`, if a gradient of its operands is wanted, and lets these wait for their turn.
     fn step(
         &self,
         at: usize,
-        dy: Var<T>,
+        dy: &Var<T>,
         wants: &impl Fn(usize) -> bool,
-    ) -> Result<Option<(Inputs, Grads<T>)>> {
+        pending: &mut Pending<T>,
+    ) -> Result<()> {
         let (shelf, index, inputs) = {
             let record = self.tape.record();
             let inputs = Inputs::from_slice(&record.nodes[at].inputs);
             if !inputs.iter().any(|&i| wants(i)) {
-                return Ok(None);
+                return Ok(());
             }
             let (shelf, index) = record.rule(at);
             (shelf, index, inputs)
@@ -272,29 +266,38 @@ impl<T: Float> Pass<'_, T> {
             .fold(0, |mask, (i, &x)| mask | u64::from(wants(x)) << i);
         let watcher = self.tape.watcher();
         let in_rule = watcher.map(|w| w.enter_rule(at));
-        let Some(grads) = shelf.run(index, &dy, Needs(needs), self.retain) else {
+        let Some(grads) = shelf.run(index, dy, Needs(needs), self.retain) else {
             return self.fail(TapeProblem::Released);
         };
         drop(in_rule);
-        let grads = grads?;
+        let mut grads = grads?;
         if grads.0.len() != inputs.len() {
             return self.fail(TapeProblem::GradCount);
         }
         if let Some(watcher) = watcher {
             for (i, dx) in grads.0.iter().enumerate() {
                 if let Some(dx) = dx.as_ref().filter(|_| wants(inputs[i])) {
-                    watcher.see_rule(at, i, dx, &dy)?;
+                    watcher.see_rule(at, i, dx, dy)?;
                 }
             }
         }
-        Ok(Some((inputs, grads)))
+        // Taken out one by one: the list as a whole is too large to be moved for nothing.
+        for (&input, dx) in inputs.iter().zip(&mut grads.0) {
+            if wants(input)
+                && let Some(dx) = dx.take()
+            {
+                let dx = self.fitted(input, dx)?;
+                pending.add(input, dx, self.create_graph)?;
+            }
+        }
+        Ok(())
     }
 
     /// `dx` in the shape of node `input`: what broadcasting spread is summed.
     fn fitted(&self, input: usize, dx: Var<T>) -> Result<Var<T>> {
         let record = self.tape.record();
         let shape = &record.nodes[input].shape;
-        if dx.shape() == shape.as_slice() {
+        if same_shape(dx.shape(), shape) {
             return Ok(dx);
         }
         let shape = shape.clone();

@@ -174,7 +174,11 @@ impl<T: Float> Var<T> {
         if inputs.iter().all(|x| x.node().is_none()) {
             return Ok(Var::place(value, Some(tape.clone()), None));
         }
-        let places = inputs.iter().map(|x| x.node().unwrap_or(NO_NODE)).collect();
+        let place = |x: &&Var<T>| x.node().unwrap_or(NO_NODE);
+        let places = match inputs {
+            [a, b] => Inputs::from_buf([place(a), place(b)]),
+            _ => inputs.iter().map(place).collect(),
+        };
         let result = tape.append(value, places, inputs, op, Location::caller());
         if let Some(watcher) = tape.watcher() {
             watcher.check()?;

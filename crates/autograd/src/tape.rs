@@ -13,6 +13,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tensor_core::layout::dims;
 use tensor_core::{Anomaly, Dims, Float, Tensor};
 
 /// The nodes of an operation's operands, [`NO_NODE`] for one that depends on no leaf.
@@ -218,7 +219,7 @@ impl<T: Float> Tape<T> {
         record.nodes.push(Node {
             rule,
             inputs,
-            shape: shape.into(),
+            shape: dims(shape),
         });
         record.nodes.len() - 1
     }
@@ -233,7 +234,7 @@ impl<T: Float> Tape<T> {
         record.nodes.push(Node {
             rule: Place::LEAF,
             inputs: Inputs::new(),
-            shape: value.shape().into(),
+            shape: dims(value.shape()),
         });
         let node = record.nodes.len() - 1;
         if let Some(watcher) = self.watcher() {

@@ -2,6 +2,7 @@
 
 use crate::op::Saved;
 use crate::tape::Tape;
+use std::borrow::Cow;
 use std::fmt::{Debug, Display, Formatter};
 use tensor_core::{Float, Result, Scalar, Tensor};
 
@@ -133,7 +134,7 @@ pub trait IntoVar<T: Float> {
     ///
     /// # Errors
     /// [`Error::Convert`](crate::Error::Convert) if a number is no value of `T`.
-    fn var(&self, op: &'static str) -> Result<Var<T>>;
+    fn var(&self, op: &'static str) -> Result<Cow<'_, Var<T>>>;
 
     /// The number, if it is one.
     fn number(&self) -> Option<T> {
@@ -142,20 +143,20 @@ pub trait IntoVar<T: Float> {
 }
 
 impl<T: Float> IntoVar<T> for Var<T> {
-    fn var(&self, _: &'static str) -> Result<Var<T>> {
-        Ok(self.clone())
+    fn var(&self, _: &'static str) -> Result<Cow<'_, Var<T>>> {
+        Ok(Cow::Borrowed(self))
     }
 }
 
 impl<T: Float> IntoVar<T> for &Var<T> {
-    fn var(&self, _: &'static str) -> Result<Var<T>> {
-        Ok((*self).clone())
+    fn var(&self, _: &'static str) -> Result<Cow<'_, Var<T>>> {
+        Ok(Cow::Borrowed(*self))
     }
 }
 
 impl<T: Float, S: Scalar> IntoVar<T> for S {
-    fn var(&self, op: &'static str) -> Result<Var<T>> {
-        Ok(Tensor::scalar(self.element(op)?).into())
+    fn var(&self, op: &'static str) -> Result<Cow<'_, Var<T>>> {
+        Ok(Cow::Owned(Tensor::scalar(self.element(op)?).into()))
     }
 
     fn number(&self) -> Option<T> {

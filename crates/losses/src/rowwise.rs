@@ -8,6 +8,7 @@ use crate::elementwise::{OnTheWay, scaled};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last};
+use autograd::tensor_core::kernel::softmax::WIDTH;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Dims, Float, Fused, Needs, Result, Tensor, Var, fused};
 
@@ -40,6 +41,21 @@ pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
         let (value, keep) = self.value::<I>(i, rows);
         slope::<I, T, Self, N, 0>(self, i, rows, keep, g, dx);
         value
+    }
+
+    /// As [`RowLoss::value_and_slope`] for all rows of `dx`, of few elements each, from row `at` of a block on; `None` from
+    /// a loss, or for options, without a way to look at several rows at a time. `#[inline(always)]`.
+    #[inline(always)]
+    fn short_rows<I: Isa>(
+        &self,
+        _i: usize,
+        _block: RowBlock<'_, T>,
+        _at: usize,
+        _len: usize,
+        _g: T,
+        _dx: &mut [T],
+    ) -> Option<f64> {
+        None
     }
 
     /// The same in plain operations, one value for each row.
@@ -116,7 +132,24 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
         let (n, g) = (self.n, self.g);
         let only_first = self.slopes[0].is_some() && self.slopes[1..].iter().all(|s| s.is_none());
         let mut total = 0.0;
-        for i in 0..n {
+        let mut done = 0;
+        if const { N == 1 }
+            && g != T::ZERO
+            && let [Some(dx)] = &mut self.slopes[..]
+        {
+            let (loss, len, block) = (self.loss, dx.len() / n.max(1), self.blocks[0]);
+            while len > 0 && len <= WIDTH && done < n {
+                let rows = WIDTH.min(n - done);
+                let dx = &mut dx[done * len..][..rows * len];
+                let Some(value) = loss.short_rows::<I>(self.first + done, block, done, len, g, dx)
+                else {
+                    break;
+                };
+                total += value;
+                done += rows;
+            }
+        }
+        for i in done..n {
             let rows = self.blocks.map(|b| b.row(i));
             let at = self.first + i;
             let slopes = self.slopes.each_mut().map(|s| {

@@ -24,13 +24,39 @@ pub struct Layout {
 impl Clone for Layout {
     #[inline]
     fn clone(&self) -> Self {
-        // Copied as a whole; a derived clone would go through the numbers one by one.
         Layout {
-            shape: Dims::from_slice(&self.shape),
-            strides: Strides::from_slice(&self.strides),
+            shape: short(&self.shape),
+            strides: short(&self.strides),
             offset: self.offset,
         }
     }
+}
+
+/// A list that is mostly short. Up to four numbers are moved as they are; what copies any number of them is a call, which
+/// takes longer than an operation on one element.
+#[inline(always)]
+fn short<T: Copy + Default>(x: &[T]) -> SmallVec<[T; 4]> {
+    let o = T::default();
+    match *x {
+        [] => SmallVec::new(),
+        [a] => SmallVec::from_buf_and_len([a, o, o, o], 1),
+        [a, b] => SmallVec::from_buf_and_len([a, b, o, o], 2),
+        [a, b, c] => SmallVec::from_buf_and_len([a, b, c, o], 3),
+        [a, b, c, d] => SmallVec::from_buf([a, b, c, d]),
+        _ => SmallVec::from_slice(x),
+    }
+}
+
+/// These sizes in a list of their own.
+#[inline]
+pub fn dims(sizes: &[usize]) -> Dims {
+    short(sizes)
+}
+
+/// Whether two lists of sizes are the same; for the few that there are, a call to compare memory takes longer.
+#[inline]
+pub fn same_shape(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
 }
 
 /// The number of elements of `shape`, or `None` if it is too large to exist (invariant 2).
@@ -59,7 +85,14 @@ pub(crate) fn view_numel(shape: &[usize]) -> Option<usize> {
 }
 
 /// The strides of a row-major tensor.
+#[inline]
 pub(crate) fn row_major(shape: &[usize]) -> Strides {
+    match *shape {
+        [] => return Strides::new(),
+        [_] => return Strides::from_buf_and_len([1, 0, 0, 0], 1),
+        [_, n] => return Strides::from_buf_and_len([n.max(1) as isize, 1, 0, 0], 2),
+        _ => {}
+    }
     let mut strides: Strides = SmallVec::from_elem(1, shape.len());
     for i in (1..shape.len()).rev() {
         strides[i - 1] = strides[i] * shape[i].max(1) as isize;
@@ -82,8 +115,8 @@ pub(crate) fn wrap_dim(op: &'static str, dim: isize, shape: &[usize]) -> Result<
 
 /// The shape that two operands broadcast to by NumPy's rule.
 pub(crate) fn broadcast(op: &'static str, lhs: &[usize], rhs: &[usize]) -> Result<Dims> {
-    if lhs == rhs {
-        return Ok(lhs.into());
+    if same_shape(lhs, rhs) {
+        return Ok(dims(lhs));
     }
     let n = lhs.len().max(rhs.len());
     let size = |s: &[usize], i: usize| {

@@ -7,7 +7,7 @@ use crate::kernel::isa::Isa;
 use crate::kernel::map::{Binary, Ternary, Unary, map_one, map_one2, map1, map2, map3};
 use crate::kernel::pool::Buffer;
 use crate::kernel::source::Source;
-use crate::layout::{Layout, broadcast};
+use crate::layout::{Layout, broadcast, dims, same_shape};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 
@@ -134,7 +134,7 @@ fn walk_order<const N: usize>(layouts: &mut [Layout; N]) -> Option<SmallVec<[usi
 
 /// The layout of a result that was written row-major in the order of [`walk_order`].
 fn result_layout(shape: &[usize], order: Option<SmallVec<[usize; 4]>>) -> Layout {
-    let written = Layout::contiguous(shape.into());
+    let written = Layout::contiguous(dims(shape));
     match order {
         None => written,
         Some(order) => {
@@ -153,13 +153,13 @@ pub(crate) fn unary<A: Element, O: Element, F: Unary<A, O>>(
     a: &Tensor<A>,
 ) -> Result<Tensor<O>> {
     if let Some(x) = a.lone() {
-        return Ok(Tensor::one(map_one(f, x), a.shape().into()));
+        return Ok(Tensor::one(map_one(f, x), dims(a.shape())));
     }
     if let Some(x) = a.as_slice() {
         let mut buffer = Buffer::stale("map", &[x.len()])?;
         let out = &mut buffer.as_mut_slice()[..x.len()];
         map1(f, &Source::flat_of(x), out);
-        return Ok(Tensor::from_buffer(buffer, a.shape().into()));
+        return Ok(Tensor::from_buffer(buffer, dims(a.shape())));
     }
     let mut core = a.layout().clone();
     for (n, &s) in core.shape.iter_mut().zip(&core.strides) {
@@ -226,16 +226,16 @@ where
         Opnd::Scalar(b) => return unary(WithRight(f, b), a),
         Opnd::Tensor(b) => b,
     };
-    if a.shape() == b.shape() {
+    if same_shape(a.shape(), b.shape()) {
         // The common case needs no plan.
         if let (Some(x), Some(y)) = (a.lone(), b.lone()) {
-            return Ok(Tensor::one(map_one2(f, x, y), a.shape().into()));
+            return Ok(Tensor::one(map_one2(f, x, y), dims(a.shape())));
         }
         if let (Some(x), Some(y)) = (a.as_slice(), b.as_slice()) {
             let mut buffer = Buffer::stale(op, &[x.len()])?;
             let (x, y) = (Source::flat_of(x), Source::flat_of(y));
             map2(f, &x, &y, &mut buffer.as_mut_slice()[..x.len()]);
-            return Ok(Tensor::from_buffer(buffer, a.shape().into()));
+            return Ok(Tensor::from_buffer(buffer, dims(a.shape())));
         }
     }
     let shape = broadcast(op, a.shape(), b.shape())?;

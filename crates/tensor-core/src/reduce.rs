@@ -4,7 +4,7 @@ use crate::element::{Element, Float, Number};
 use crate::error::{Dims, Error, Result};
 use crate::kernel::isa::Isa;
 use crate::kernel::pool::Buffer;
-use crate::kernel::reduce::{Reducer, fold, fold_dims};
+use crate::kernel::reduce::{Reducer, fold, fold_dims, fold_few_rows};
 use crate::layout::{Layout, checked_numel};
 use crate::map::Scalar;
 use crate::shape::Axes;
@@ -146,6 +146,18 @@ pub(crate) fn plan(op: &'static str, axes: &Axes, shape: &[usize]) -> Result<Pla
     })
 }
 
+/// The elements of `x`, if its first dimensions are folded and it is small: a bias' gradient, for one, whose plan would
+/// cost more than its sum.
+fn few_rows<'a, T: Element>(x: &'a Tensor<T>, plan: &Plan, n: usize) -> Option<&'a [T]> {
+    let gone = plan.mask.iter().take_while(|gone| **gone).count();
+    let leads = !plan.mask[gone..].contains(&true);
+    let small = 2 <= n && n <= FEW && (1..=FEW).contains(&plan.count);
+    if leads && small { x.as_slice() } else { None }
+}
+
+/// Rows, and elements in each, that are few.
+const FEW: usize = 256;
+
 /// Folds the planned dimensions of `x`, in the order in which they lie in memory.
 fn reduce<T, R, O>(
     op: &'static str,
@@ -162,6 +174,10 @@ where
     let n: usize = plan.shape.iter().product();
     let mut buffer = Buffer::stale(op, &plan.shape)?;
     let out = &mut buffer.as_mut_slice()[..n];
+    if let Some(rows) = few_rows(x, plan, n) {
+        fold_few_rows(r, rows, out, finish);
+        return Ok(Tensor::from_buffer(buffer, plan.shape.clone()));
+    }
     let layout = x.layout();
     // An order of steps is ours to choose, so a reversed dimension is walked forwards.
     let mut forward = layout.clone();

@@ -89,7 +89,8 @@ impl<T: Float> Var<T> {
         accumulate: bool,
     ) -> Result<Var<T>> {
         let items: Items = index.items().into();
-        self.put("index_put", &items, &values.var("index_put")?, accumulate)
+        let values = values.var("index_put")?;
+        self.put("index_put", &items, &values, accumulate)
     }
 
     /// This value with `values`, which broadcast to it, in the part that `index` names; see [`Tensor::slice_assign`].
@@ -110,7 +111,8 @@ impl<T: Float> Var<T> {
     #[track_caller]
     pub fn slice_assign(&self, index: impl IntoIndex, values: impl IntoVar<T>) -> Result<Var<T>> {
         let items: Items = index.items().into();
-        self.put("slice_assign", &items, &values.var("slice_assign")?, false)
+        let values = values.var("slice_assign")?;
+        self.put("slice_assign", &items, &values, false)
     }
 
     #[track_caller]

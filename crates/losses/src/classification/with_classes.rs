@@ -4,8 +4,10 @@ use super::cross_entropy::{CrossEntropy, NAME};
 use super::row::{Kept, row_sum, scale_and_sum, sum_by};
 use super::target::{Classes, along};
 use crate::rowwise::RowLoss;
-use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::{self, LogSum};
+use autograd::tensor_core::kernel::columns::Columns;
+use autograd::tensor_core::kernel::rows::RowBlock;
+use autograd::tensor_core::kernel::softmax::{self, LogSum, WIDTH};
+use autograd::tensor_core::kernel::{Isa, Math};
 use autograd::{Float, Result, Tensor, Var};
 
 /// Cross entropy with class targets, row by row.
@@ -111,27 +113,6 @@ impl<T: Float> WithClasses<T> {
         value
     }
 
-    /// The loss of a plain row of few classes, and its slopes: all of it stays in one vector.
-    #[inline(always)]
-    fn short<I: Isa>(&self, i: usize, x: &[T], t: usize, g: T, dx: &mut [T]) -> f64 {
-        let (sum, mut exps) = LogSum::of_short::<I>(x);
-        let kept = Kept::from_sum::<I>(sum);
-        if !sum.max.finite() {
-            self.slope::<I, 0>(i, [x], kept, g, dx);
-            return self.cost(x, t, kept);
-        }
-        let scale = T::of(g.f64() * self.classes.weight(t) / (1.0 + sum.rest));
-        let mut others = [0.0; softmax::WIDTH];
-        for (c, (e, o)) in exps.iter_mut().zip(&mut others).enumerate() {
-            *e = if c == t { T::ZERO } else { *e * scale };
-            *o = e.f64();
-        }
-        softmax::copy_short(dx, &exps[..x.len()]);
-        // As below.
-        dx[t] = T::of(-softmax::sum_lanes(&mut others));
-        self.cost(x, t, kept)
-    }
-
     /// The slopes of a row of class `t`; `softmax` writes the row's softmax times a number.
     #[inline(always)]
     fn pull(
@@ -208,9 +189,6 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
             dx.fill(T::ZERO);
             return 0.0;
         };
-        if x.len() <= softmax::WIDTH && self.smoothing == 0.0 && self.z_loss == 0.0 {
-            return self.short::<I>(i, x, t, g, dx);
-        }
         // The exponentials are there already once they are added up.
         let sum = LogSum::of_into::<I>(x, dx);
         let kept = Kept::from_sum::<I>(sum);
@@ -231,6 +209,61 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
             });
         }
         self.cost(x, t, kept)
+    }
+
+    #[inline(always)]
+    fn short_rows<I: Isa>(
+        &self,
+        i: usize,
+        block: RowBlock<'_, T>,
+        at: usize,
+        len: usize,
+        g: T,
+        dx: &mut [T],
+    ) -> Option<f64> {
+        if self.smoothing != 0.0 || self.z_loss != 0.0 {
+            return None;
+        }
+        let n = dx.len() / len;
+        let mut columns = Columns::of(block, at, n, len)?;
+        let (max, rest) = columns.exponentials()?;
+        let (mut own, mut weights) = ([-1; WIDTH], [0.0; WIDTH]);
+        for lane in 0..n {
+            if let Some(t) = self.classes.get(i + lane) {
+                (own[lane], weights[lane]) = (t as i32, self.classes.weight(t));
+            }
+        }
+        let (mut scales, mut logs) = ([T::ZERO; WIDTH], [0.0; WIDTH]);
+        for lane in 0..WIDTH {
+            scales[lane] = T::of(g.f64() * weights[lane] / (1.0 + rest[lane]));
+            logs[lane] = rest[lane].log1p::<I>();
+        }
+        // The true class gets what the others lack, as below.
+        let mut others = [0.0; WIDTH];
+        for (c, column) in columns.iter_mut().enumerate() {
+            for lane in 0..WIDTH {
+                let is_own = own[lane] == c as i32;
+                column[lane] = if is_own {
+                    T::ZERO
+                } else {
+                    column[lane] * scales[lane]
+                };
+                others[lane] += column[lane].f64();
+            }
+        }
+        columns.write(dx);
+        let mut total = 0.0;
+        for (lane, dx) in dx.chunks_exact_mut(len).enumerate() {
+            let Some(t) = self.classes.get(i + lane) else {
+                // Whatever it holds, a NaN included.
+                dx.fill(T::ZERO);
+                continue;
+            };
+            dx[t] = T::of(-others[lane]);
+            let (max, log) = (max[lane], logs[lane]);
+            total += self.cost(block.row(at + lane), t, Kept { max, log });
+        }
+        Some(total)
     }
 
     #[track_caller]

@@ -6,6 +6,7 @@ use super::isa::Isa;
 use super::source::Source;
 use super::{par, prefetch};
 use crate::layout::Layout;
+use smallvec::SmallVec;
 use std::marker::PhantomData;
 
 /// How far ahead a run is asked for, in bytes: four pages, which the processor does not cross by itself.
@@ -236,6 +237,35 @@ pub fn fold_dims<T, R, O>(
             *o = finish(fold_range(r, &row(start + i), 0, len));
         }
     });
+}
+
+/// As [`fold_dims`] for a few rows that lie one after the other, on this thread: `out[i]` becomes `finish` of column `i`.
+pub fn fold_few_rows<T, R, O>(r: R, rows: &[T], out: &mut [O], finish: impl Fn(R::Acc) -> O)
+where
+    T: Copy,
+    R: Reducer<T>,
+{
+    let mut acc: SmallVec<[R::Acc; 64]> = SmallVec::from_elem(r.identity(), out.len());
+    dispatch(AddFewRows(r, rows, &mut acc));
+    out.iter_mut()
+        .zip(acc)
+        .for_each(|(o, acc)| *o = finish(acc));
+}
+
+/// Rows in the cache, added to the accumulators of their columns.
+struct AddFewRows<'a, T, R: Reducer<T>>(R, &'a [T], &'a mut [R::Acc]);
+
+impl<T: Copy, R: Reducer<T>> Kernel for AddFewRows<'_, T, R> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let AddFewRows(r, rows, acc) = self;
+        for row in rows.chunks_exact(acc.len()) {
+            for (acc, &x) in acc.iter_mut().zip(row) {
+                *acc = r.add::<I>(*acc, x);
+            }
+        }
+    }
 }
 
 /// As [`fold_dims`] where neighbouring results read neighbouring elements: whole rows of `run` results are carried

@@ -62,7 +62,7 @@ fn padded<T: Copy>(x: &[T], pad: T) -> [T; WIDTH] {
 
 /// The larger of two numbers; `b` where one is NaN.
 #[inline(always)]
-fn larger<T: Float>(a: T, b: T) -> T {
+pub(super) fn larger<T: Float>(a: T, b: T) -> T {
     if a > b { a } else { b }
 }
 
@@ -331,13 +331,13 @@ impl<T: Float> LogSum<T> {
 
 /// 1 for 1, and nothing else.
 #[inline(always)]
-fn one<T: Float>(e: T) -> T {
+pub(super) fn one<T: Float>(e: T) -> T {
     if e == T::ONE { T::ONE } else { T::ZERO }
 }
 
 /// Nothing for 1.
 #[inline(always)]
-fn less<T: Float>(e: T) -> T {
+pub(super) fn less<T: Float>(e: T) -> T {
     if e == T::ONE { T::ZERO } else { e }
 }
 
