@@ -211,15 +211,22 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Group<'_, T, P, N> {
         weight: Option<&[T; GROUP]>,
         mut slopes: [Option<&mut [T; GROUP]>; N],
     ) -> [T; GROUP] {
-        let only_first = slopes[0].is_some() && slopes[1..].iter().all(|s| s.is_none());
-        let mut values = [T::ZERO; GROUP];
-        let at = |i: usize| inputs.map(|x| x[i]);
-        match &mut slopes[0] {
-            // Value and slope in one loop share what they have in common, an exponential for one.
-            Some(dx) if only_first => {
+        let (mut values, at) = ([T::ZERO; GROUP], |i: usize| inputs.map(|x| x[i]));
+        // Value and slopes in one loop share what they have in common, an exponential for one.
+        match &mut slopes[..] {
+            [Some(dx), others @ ..] if others.iter().all(|s| s.is_none()) => {
                 for i in 0..GROUP {
                     values[i] = self.0.value::<I>(at(i));
                     dx[i] = strong_zero(self.1, self.0.slope::<I, 0>(at(i)));
+                }
+            }
+            [Some(dx), Some(dy), others @ ..]
+                if const { N > 1 } && others.iter().all(|s| s.is_none()) =>
+            {
+                for i in 0..GROUP {
+                    values[i] = self.0.value::<I>(at(i));
+                    dx[i] = strong_zero(self.1, self.0.slope::<I, 0>(at(i)));
+                    dy[i] = strong_zero(self.1, self.0.slope::<I, 1>(at(i)));
                 }
             }
             _ => {

@@ -1,4 +1,5 @@
 use super::distance::{self, Distance, Norm, each_slope};
+use super::euclid;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Dims, Error, Float, Fused, Needs, Result, Tensor, Var, fused};
@@ -89,33 +90,39 @@ struct Distances(Norm);
 
 /// Two sets of vectors, batch after batch.
 #[derive(Clone, Copy)]
-struct Sets<'a, T> {
-    x: &'a [T],
-    y: &'a [T],
+pub(super) struct Sets<'a, T> {
+    pub(super) x: &'a [T],
+    pub(super) y: &'a [T],
     /// Vectors of either set in a batch, and elements of a vector.
-    n: [usize; 2],
-    d: usize,
+    pub(super) n: [usize; 2],
+    pub(super) d: usize,
 }
 
 impl<T: Copy> Sets<'_, T> {
     /// Vector `i` of all batches of `x`, and the number of its batch.
     #[inline(always)]
-    fn own(&self, i: usize) -> (&[T], usize) {
+    pub(super) fn own(&self, i: usize) -> (&[T], usize) {
         (&self.x[i * self.d..][..self.d], i / self.n[0])
+    }
+
+    pub(super) fn batches(&self) -> usize {
+        self.y.len() / (self.n[1] * self.d)
     }
 
     /// Vector `j` of a batch of `y`.
     #[inline(always)]
-    fn other(&self, batch: usize, j: usize) -> &[T] {
+    pub(super) fn other(&self, batch: usize, j: usize) -> &[T] {
         &self.y[(batch * self.n[1] + j) * self.d..][..self.d]
     }
 }
 
-/// The distances of some vectors of `x`, from `first` on, from those of `y` in their batch.
+/// The distances of some vectors of `x`, from `first` on, from those of `y` in their batch; with `again`, those that are
+/// NaN.
 struct Measure<'a, T> {
     sets: Sets<'a, T>,
     norm: Norm,
     first: usize,
+    again: bool,
     out: &'a mut [T],
 }
 impl<T: Float> Kernel for Measure<'_, T> {
@@ -125,6 +132,9 @@ impl<T: Float> Kernel for Measure<'_, T> {
         for (i, out) in self.out.chunks_exact_mut(self.sets.n[1]).enumerate() {
             let (x, batch) = self.sets.own(self.first + i);
             for (j, o) in out.iter_mut().enumerate() {
+                if self.again && !o.is_nan_() {
+                    continue;
+                }
                 let y = self.sets.other(batch, j);
                 *o = T::of(Distance::of(self.norm, [x, y], 0.0).value);
             }
@@ -176,8 +186,16 @@ fn sizes(shape: &[usize]) -> (usize, usize) {
     (shape[shape.len() - 2], shape[shape.len() - 1])
 }
 
+impl Distances {
+    /// Whether the loops in tiles serve.
+    fn in_tiles<T>(&self, sets: &Sets<'_, T>) -> bool {
+        self.0 == Norm::Two && !sets.x.is_empty() && !sets.y.is_empty()
+    }
+}
+
 impl<T: Float> Fused<T> for Distances {
-    type Saved = ();
+    /// The distances.
+    type Saved = Tensor<T>;
 
     fn name(&self) -> &'static str {
         NAME
@@ -188,7 +206,7 @@ impl<T: Float> Fused<T> for Distances {
         distance::distance(self.0, &v[0].unsqueeze(-2)?, &v[1].unsqueeze(-3)?, 0.0)
     }
 
-    fn forward(&self, inputs: &[&Tensor<T>]) -> Result<(Tensor<T>, ())> {
+    fn forward(&self, inputs: &[&Tensor<T>]) -> Result<(Tensor<T>, Tensor<T>)> {
         let (x, y) = (inputs[0].contiguous(), inputs[1].contiguous());
         let ((n, d), (m, _)) = (sizes(x.shape()), sizes(y.shape()));
         let mut shape: Dims = x.shape().into();
@@ -199,26 +217,40 @@ impl<T: Float> Fused<T> for Distances {
             n: [n, m],
             d,
         };
+        let tiles = self.in_tiles(&sets).then(|| euclid::abreast(&sets));
         let y = Tensor::build(NAME, &shape, |out| {
             if out.is_empty() {
                 return;
             }
             par::split(out, m, m * (d * 2 + 8), |first, out| {
+                if let Some(tiles) = &tiles {
+                    dispatch(euclid::Measure {
+                        sets,
+                        tiles,
+                        first,
+                        out,
+                    });
+                }
+                let again = tiles.is_some();
+                if again && !out.iter().any(|o| o.is_nan_()) {
+                    return;
+                }
                 dispatch(Measure {
                     sets,
                     norm: self.0,
                     first,
+                    again,
                     out,
                 });
             });
         })?;
-        Ok((y, ()))
+        Ok((y.clone(), y))
     }
 
     fn backward(
         &self,
         inputs: &[&Tensor<T>],
-        _: &(),
+        distances: &Tensor<T>,
         dy: &Tensor<T>,
         needs: Needs,
     ) -> Result<FusedGrads<T>> {
@@ -230,24 +262,39 @@ impl<T: Float> Fused<T> for Distances {
         let ((n, d), (m, _)) = (sizes(x.shape()), sizes(y.shape()));
         let [x, y] = [&x, &y].map(|x| x.as_slice().unwrap_or_default());
         let dy = dy.as_slice().unwrap_or_default();
+        let forth = Sets { x, y, n: [n, m], d };
+        let weights = match distances.as_slice() {
+            Some(distances) if self.in_tiles(&forth) => euclid::weights(dy, distances),
+            _ => None,
+        };
         let pull = |sets: Sets<'_, T>, stride: [usize; 2], shape: &[usize]| {
+            let strips = weights.as_ref().map(|_| euclid::strips(&sets));
             Tensor::build(NAME, shape, |out| {
                 if out.is_empty() {
                     return;
                 }
                 par::split(out, d, sets.n[1] * (d * 4 + 8), |first, out| {
-                    dispatch(Pull {
-                        sets,
-                        norm: self.0,
-                        first,
-                        dy,
-                        stride,
-                        out,
-                    });
+                    match (&strips, &weights) {
+                        (Some(strips), Some(weights)) => dispatch(euclid::Pull {
+                            sets,
+                            strips,
+                            weights,
+                            stride,
+                            first,
+                            out,
+                        }),
+                        _ => dispatch(Pull {
+                            sets,
+                            norm: self.0,
+                            first,
+                            dy,
+                            stride,
+                            out,
+                        }),
+                    }
                 });
             })
         };
-        let forth = Sets { x, y, n: [n, m], d };
         let back = Sets {
             x: y,
             y: x,

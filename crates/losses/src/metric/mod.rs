@@ -6,6 +6,7 @@ mod contrastive;
 mod cosine_embedding;
 mod cosine_similarity;
 mod distance;
+mod euclid;
 mod info_nce;
 mod margin_softmax;
 mod multi_similarity;

@@ -98,11 +98,6 @@ impl DpoLoss {
         let holds = smoothing == 0.0 || self.variant == DpoVariant::Sigmoid;
         let expected = "it is for the variant `Sigmoid` alone";
         check::option(NAME, "label_smoothing", smoothing, holds, expected)?;
-        let loss = Dpo {
-            beta,
-            smoothing,
-            variant: self.variant,
-        };
         let inputs = [
             policy_chosen,
             policy_rejected,
@@ -110,7 +105,24 @@ impl DpoLoss {
             reference_rejected,
         ];
         let mean = policy_chosen.numel() as f64;
-        elementwise::run(loss, inputs, None, self.reduction, mean)
+        // A type for each curve, so that no loop asks which it is.
+        let reduction = self.reduction;
+        match self.variant {
+            DpoVariant::Sigmoid if smoothing > 0.0 => {
+                let curve = Smoothed { beta, smoothing };
+                elementwise::run(Dpo(curve), inputs, None, reduction, mean)
+            }
+            DpoVariant::Sigmoid => {
+                elementwise::run(Dpo(Sigmoid { beta }), inputs, None, reduction, mean)
+            }
+            DpoVariant::Hinge => {
+                elementwise::run(Dpo(Hinge { beta }), inputs, None, reduction, mean)
+            }
+            DpoVariant::Ipo => {
+                let target = 0.5 / beta;
+                elementwise::run(Dpo(Ipo { target }), inputs, None, reduction, mean)
+            }
+        }
     }
 }
 
@@ -135,71 +147,144 @@ pub fn dpo_loss<T: Float>(
 
 const NAME: &str = "dpo_loss";
 
+/// A curve over the difference `h` of preferences.
+trait Curve: Clone + Send + Sync + 'static {
+    /// `#[inline(always)]`, as is the slope.
+    fn value<I: Isa, T: Float>(&self, h: T) -> T;
+    fn slope<I: Isa, T: Float>(&self, h: T) -> T;
+    fn definition<T: Float>(&self, h: &Var<T>) -> Result<Var<T>>;
+}
+
+/// `c h`, rounded once.
+#[inline(always)]
+fn scaled<T: Float>(c: f64, h: T) -> T {
+    T::of(c * h.f64())
+}
+
 #[derive(Clone)]
-struct Dpo {
+struct Sigmoid {
+    beta: f64,
+}
+
+impl Curve for Sigmoid {
+    #[inline(always)]
+    fn value<I: Isa, T: Float>(&self, h: T) -> T {
+        (-scaled(self.beta, h)).softplus::<I>()
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, T: Float>(&self, h: T) -> T {
+        scaled(-self.beta, (-scaled(self.beta, h)).sigmoid::<I>())
+    }
+
+    #[track_caller]
+    fn definition<T: Float>(&self, h: &Var<T>) -> Result<Var<T>> {
+        Ok((-h.mul(self.beta)?).softplus())
+    }
+}
+
+#[derive(Clone)]
+struct Smoothed {
     beta: f64,
     smoothing: f64,
-    variant: DpoVariant,
 }
 
-/// `c · v`, and 0 where `c` is 0: without smoothing the wrong way round costs nothing, however far away it is.
-#[inline(always)]
-fn part(c: f64, v: f64) -> f64 {
-    if c == 0.0 { 0.0 } else { c * v }
+impl Curve for Smoothed {
+    #[inline(always)]
+    fn value<I: Isa, T: Float>(&self, h: T) -> T {
+        let z = scaled(self.beta, h);
+        let (right, wrong) = ((-z).softplus::<I>(), z.softplus::<I>());
+        T::of((1.0 - self.smoothing) * right.f64() + self.smoothing * wrong.f64())
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, T: Float>(&self, h: T) -> T {
+        let z = scaled(self.beta, h);
+        let (right, wrong) = ((-z).sigmoid::<I>().f64(), z.sigmoid::<I>().f64());
+        T::of(self.beta * (self.smoothing * wrong - (1.0 - self.smoothing) * right))
+    }
+
+    #[track_caller]
+    fn definition<T: Float>(&self, h: &Var<T>) -> Result<Var<T>> {
+        let z = h.mul(self.beta)?;
+        let right = (-&z).softplus().mul(1.0 - self.smoothing)?;
+        right.add(z.softplus().mul(self.smoothing)?)
+    }
 }
 
-impl<T: Float> Pointwise<T, 4> for Dpo {
+#[derive(Clone)]
+struct Hinge {
+    beta: f64,
+}
+
+impl Curve for Hinge {
+    #[inline(always)]
+    fn value<I: Isa, T: Float>(&self, h: T) -> T {
+        let z = scaled(self.beta, h);
+        // Not `max`, which would swallow a NaN.
+        if z >= T::ONE { T::ZERO } else { T::ONE - z }
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, T: Float>(&self, h: T) -> T {
+        let z = scaled(self.beta, h);
+        if z >= T::ONE {
+            T::ZERO
+        } else {
+            T::of(-self.beta)
+        }
+    }
+
+    #[track_caller]
+    fn definition<T: Float>(&self, h: &Var<T>) -> Result<Var<T>> {
+        Ok((1.0 - h.mul(self.beta)?).relu())
+    }
+}
+
+#[derive(Clone)]
+struct Ipo {
+    target: f64,
+}
+
+impl Curve for Ipo {
+    #[inline(always)]
+    fn value<I: Isa, T: Float>(&self, h: T) -> T {
+        let off = h.f64() - self.target;
+        T::of(off * off)
+    }
+
+    #[inline(always)]
+    fn slope<I: Isa, T: Float>(&self, h: T) -> T {
+        T::of(2.0 * (h.f64() - self.target))
+    }
+
+    #[track_caller]
+    fn definition<T: Float>(&self, h: &Var<T>) -> Result<Var<T>> {
+        Ok(h.sub(self.target)?.square())
+    }
+}
+
+#[derive(Clone)]
+struct Dpo<C>(C);
+
+impl<T: Float, C: Curve> Pointwise<T, 4> for Dpo<C> {
     const NAME: &'static str = NAME;
     const COST: usize = 12;
 
     #[inline(always)]
     fn value<I: Isa>(&self, [pc, pr, rc, rr]: [T; 4]) -> T {
-        let h = ((pc - rc) - (pr - rr)).f64();
-        let z = T::of(self.beta * h);
-        match self.variant {
-            DpoVariant::Sigmoid => {
-                let (right, wrong) = ((-z).softplus::<I>(), z.softplus::<I>());
-                T::of((1.0 - self.smoothing) * right.f64() + part(self.smoothing, wrong.f64()))
-            }
-            // Not `max`, which would swallow a NaN.
-            DpoVariant::Hinge if z >= T::ONE => T::ZERO,
-            DpoVariant::Hinge => T::ONE - z,
-            DpoVariant::Ipo => {
-                let off = h - 0.5 / self.beta;
-                T::of(off * off)
-            }
-        }
+        self.0.value::<I, T>((pc - rc) - (pr - rr))
     }
 
     #[inline(always)]
     fn slope<I: Isa, const K: usize>(&self, [pc, pr, rc, rr]: [T; 4]) -> T {
-        let h = ((pc - rc) - (pr - rr)).f64();
-        let z = T::of(self.beta * h);
-        let slope = match self.variant {
-            DpoVariant::Sigmoid => {
-                let (right, wrong) = ((-z).sigmoid::<I>().f64(), z.sigmoid::<I>().f64());
-                self.beta * (self.smoothing * wrong - (1.0 - self.smoothing) * right)
-            }
-            DpoVariant::Hinge if z >= T::ONE => 0.0,
-            DpoVariant::Hinge => -self.beta,
-            DpoVariant::Ipo => 2.0 * (h - 0.5 / self.beta),
-        };
-        T::of(if K == 0 || K == 3 { slope } else { -slope })
+        let slope = self.0.slope::<I, T>((pc - rc) - (pr - rr));
+        if K == 0 || K == 3 { slope } else { -slope }
     }
 
     #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
-        let h = v[0].sub(&v[2])?.sub(v[1].sub(&v[3])?)?;
-        let z = h.mul(self.beta)?;
-        match self.variant {
-            DpoVariant::Sigmoid if self.smoothing == 0.0 => Ok((-z).softplus()),
-            DpoVariant::Sigmoid => {
-                let right = (-&z).softplus().mul(1.0 - self.smoothing)?;
-                right.add(z.softplus().mul(self.smoothing)?)
-            }
-            DpoVariant::Hinge => Ok((1.0 - z).relu()),
-            DpoVariant::Ipo => Ok(h.sub(0.5 / self.beta)?.square()),
-        }
+        self.0.definition(&v[0].sub(&v[2])?.sub(v[1].sub(&v[3])?)?)
     }
 }
 

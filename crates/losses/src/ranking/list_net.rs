@@ -1,10 +1,11 @@
 use super::lists::{check_lists, entries, list_of};
 use crate::check::{broadcast_weight, same_shape};
 use crate::rowwise::{self, RowLoss};
-use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::LogSum;
+use autograd::tensor_core::kernel::softmax::{self, LogSum};
+use autograd::tensor_core::kernel::{Isa, Math};
 use autograd::{Float, Result, Tensor, Var};
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 options! {
     /// The cross entropy of two softmaxes, that of relevances and that of scores: how likely each entry of a list is to be
@@ -119,16 +120,18 @@ impl<T: Float> Net<T> {
         }))
     }
 
+    /// The loss of a list, then its slopes by the scores.
+    #[inline(always)]
+    fn one_by_one<I: Isa>(&self, i: usize, rows: [&[T]; 2], g: T, dx: &mut [T]) -> f64 {
+        let (loss, keep) = self.value::<I>(i, rows);
+        self.slope::<I, 0>(i, rows, keep, g, dx);
+        loss
+    }
+
     /// The weights of list `i`, which has `len` entries, if they are not 1.
     fn weights(&self, i: usize, len: usize) -> Option<Cow<'_, [T]>> {
         self.weight.as_ref().map(|w| list_of(w, i, len))
     }
-}
-
-/// The weight of entry `k`.
-#[inline(always)]
-fn weight<T: Float>(weights: &Option<Cow<'_, [T]>>, k: usize) -> T {
-    weights.as_ref().map_or(T::ONE, |w| w[k])
 }
 
 /// The largest element of a row, and `ln Σ e^(x - max)`.
@@ -145,7 +148,7 @@ impl Softmax {
         let log = if sum.max == T::LOWEST {
             f64::NAN
         } else {
-            sum.rest.ln_1p()
+            Math::log1p::<I>(sum.rest)
         };
         Softmax {
             max: sum.max.f64(),
@@ -153,33 +156,81 @@ impl Softmax {
         }
     }
 
+    /// The two in `T`, as loops over entries want them.
+    #[inline(always)]
+    fn entries<T: Float>(self) -> Costs<T> {
+        Costs {
+            max: T::of(self.max),
+            log: T::of(self.log),
+        }
+    }
+}
+
+/// [`Softmax`] for each entry.
+#[derive(Clone, Copy)]
+struct Costs<T> {
+    max: T,
+    log: T,
+}
+
+impl<T: Float> Costs<T> {
     /// `-ln softmax(x)`, which loses no digit where `x` is the largest.
     #[inline(always)]
-    fn cost<T: Float>(self, x: T) -> T {
-        let gap = if x.f64() == self.max {
-            T::ZERO
-        } else {
-            T::of(self.max) - x
-        };
-        T::of(self.log) + gap
+    fn of(self, x: T) -> T {
+        let gap = if x == self.max { T::ZERO } else { self.max - x };
+        self.log + gap
+    }
+
+    /// `softmax(x)`
+    #[inline(always)]
+    fn share<I: Isa>(self, x: T) -> T {
+        (-self.of(x)).exp_nonpositive::<I>()
     }
 }
 
 /// `q · cost`, and 0 without a share.
 #[inline(always)]
-fn share<T: Float>(q: T, cost: T) -> f64 {
-    if q == T::ZERO {
-        0.0
-    } else {
-        q.f64() * cost.f64()
+fn share<T: Float>(q: T, cost: T) -> T {
+    if q == T::ZERO { T::ZERO } else { q * cost }
+}
+
+/// A list's slopes add up to nothing: the best score gets what the others lack, which keeps its digits where both shares
+/// are nearly 1.
+#[inline(always)]
+fn balance<T: Float>(x: &[T], max: T, dx: &mut [T]) {
+    let sum = softmax::sum(dx);
+    if let Some(top) = softmax::position(x, max) {
+        dx[top] = T::of(dx[top].f64() - sum);
+    }
+}
+
+/// Shares held at a time.
+const HELD: usize = 512;
+
+/// The terms of the loss, by scores and relevances; a type, so that it is always inlined.
+struct Terms<T, I>(Costs<T>, Costs<T>, PhantomData<I>);
+
+impl<T: Float, I: Isa> softmax::Terms<T, 2, 1> for Terms<T, I> {
+    #[inline(always)]
+    fn at(&self, [x, t]: [T; 2]) -> [T; 1] {
+        [share(self.1.share::<I>(t), self.0.of(x))]
+    }
+}
+
+/// The same with weights, and the weighted shares.
+impl<T: Float, I: Isa> softmax::Terms<T, 3, 2> for Terms<T, I> {
+    #[inline(always)]
+    fn at(&self, [x, t, w]: [T; 3]) -> [T; 2] {
+        let q = w * self.1.share::<I>(t);
+        [share(q, self.0.of(x)), q]
     }
 }
 
 impl<T: Float> RowLoss<T, 2> for Net<T> {
     const NAME: &'static str = NAME;
     const COST: usize = 24;
-    /// Of the scores, of the relevances, and the loss.
-    type Keep = (Softmax, Softmax, f64);
+    /// Of the scores, of the relevances; the loss and the sum of weighted shares.
+    type Keep = (Softmax, Softmax, [f64; 2]);
 
     #[inline(always)]
     fn value<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2]) -> (f64, Self::Keep) {
@@ -191,15 +242,12 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
             Filled::Entries([x, t]) => [&x[..], &t[..]],
         };
         let (p, q) = (Softmax::of::<I, T>(x), Softmax::of::<I, T>(t));
-        let weights = self.weights(i, t.len());
-        let each = x.iter().zip(t).enumerate();
-        let loss = each
-            .map(|(k, (&x, &t))| {
-                let w = weight(&weights, k);
-                share(w * (-q.cost(t)).exp::<I>(), p.cost(x))
-            })
-            .sum();
-        (loss, (p, q, loss))
+        let terms = Terms::<T, I>(p.entries(), q.entries(), PhantomData);
+        let (loss, shares) = match self.weights(i, t.len()) {
+            None => (softmax::sums_of([x, t], terms)[0], 1.0),
+            Some(w) => softmax::sums_of([x, t, &w], terms).into(),
+        };
+        (loss, (p, q, [loss, shares]))
     }
 
     #[inline(always)]
@@ -207,7 +255,7 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
         &self,
         i: usize,
         [x, t]: [&[T]; 2],
-        (p, q, loss): Self::Keep,
+        (p, q, [loss, shares]): Self::Keep,
         g: T,
         dx: &mut [T],
     ) {
@@ -218,43 +266,58 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
             Filled::Entries([x, t]) => [&x[..], &t[..]],
         };
         let weights = self.weights(i, x.len());
+        let (max, p, q) = (p.max, p.entries::<T>(), q.entries::<T>());
         if K == 1 {
-            for (k, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
-                let q = (-q.cost(t)).exp::<I>();
-                let w = weight(&weights, k);
+            let ones = vec![T::ONE; if weights.is_none() { t.len() } else { 0 }];
+            let weights = weights.as_deref().unwrap_or(&ones);
+            for (((d, &x), &t), &w) in dx.iter_mut().zip(x).zip(t).zip(weights) {
                 // Without a weight, an infinite cost is as good as none.
-                let cost = if w == T::ZERO {
-                    0.0
-                } else {
-                    (w * p.cost(x)).f64()
-                };
-                *d = T::of(share(q, T::of(cost - loss)) * g.f64());
+                let cost = share(w, p.of(x)).f64();
+                *d = T::of(share(q.share::<I>(t), T::of(cost - loss)).f64() * g.f64());
             }
             return;
         }
-        let shares = match &self.weight {
-            None => T::ONE,
-            Some(_) => {
-                let each = t.iter().enumerate();
-                let each =
-                    each.map(|(k, &t)| (weight(&weights, k) * (-q.cost(t)).exp::<I>()).f64());
-                T::of(each.sum())
+        match weights {
+            None => {
+                for ((d, &x), &t) in dx.iter_mut().zip(x).zip(t) {
+                    *d = (p.share::<I>(x) - q.share::<I>(t)) * g;
+                }
             }
+            Some(w) => {
+                let shares = T::of(shares);
+                for (((d, &x), &t), &w) in dx.iter_mut().zip(x).zip(t).zip(&*w) {
+                    *d = (shares * p.share::<I>(x) - w * q.share::<I>(t)) * g;
+                }
+            }
+        }
+        balance(x, T::of(max), dx);
+    }
+
+    /// The exponentials of both softmaxes are made once, where a list is short enough for the stack.
+    #[inline(always)]
+    fn value_and_slope<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2], g: T, dx: &mut [T]) -> f64 {
+        let mut held = [T::ZERO; HELD];
+        let plain = self.mask.is_none() && self.weight.is_none();
+        let q = match held.get_mut(..t.len()) {
+            Some(q) if plain && !q.is_empty() => q,
+            _ => return self.one_by_one::<I>(i, [x, t], g, dx),
         };
-        let (mut top, mut sum) = (0, 0.0);
-        for (k, ((d, &x), &t)) in dx.iter_mut().zip(x).zip(t).enumerate() {
-            let w = weight(&weights, k);
-            *d = (shares * (-p.cost(x)).exp::<I>() - w * (-q.cost(t)).exp::<I>()) * g;
-            sum += d.f64();
-            if x.f64() == p.max {
-                top = k;
-            }
+        let (p_sum, q_sum) = (LogSum::of_into::<I>(x, dx), LogSum::of_into::<I>(t, q));
+        if !(p_sum.max.finite() && q_sum.max.finite()) {
+            return self.one_by_one::<I>(i, [x, t], g, dx);
         }
-        // A list's slopes add up to nothing: the best score gets what the others lack, which keeps its digits where both
-        // shares are nearly 1.
-        if let Some(d) = dx.get_mut(top) {
-            *d = T::of(d.f64() - sum);
+        let cost = Costs {
+            max: p_sum.max,
+            log: T::of(Math::log1p::<I>(p_sum.rest)),
+        };
+        let [p_scale, q_scale] = [p_sum, q_sum].map(|sum| T::of(1.0 / (1.0 + sum.rest)));
+        for (d, q) in dx.iter_mut().zip(&mut *q) {
+            *q = *q * q_scale;
+            *d = (*d * p_scale - *q) * g;
         }
+        let [loss] = softmax::sums([x, q], |[x, q]| [share(q, cost.of(x))]);
+        balance(x, p_sum.max, dx);
+        loss
     }
 
     #[track_caller]
