@@ -154,8 +154,9 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Kernel for Total<'_, '_, T, P
     fn run<I: Isa>(mut self) -> f64 {
         let n = self.inputs[0].len();
         let (whole, rest) = (n / GROUP, n % GROUP);
-        let group = Group::<T, P, N>(self.loss, self.g);
-        let mut sums = [0.0f64; LANES];
+        // A copy of its own: what stands behind a reference would be read anew after each write of a slope.
+        let loss = self.loss.clone();
+        let (group, mut sums) = (Group::<T, P, N>(&loss, self.g), [0.0f64; LANES]);
         let inputs = self.inputs.map(|x| x.as_chunks::<GROUP>().0);
         let weight = self.weight.map(|w| w.as_chunks::<GROUP>().0);
         let mut slopes =
@@ -251,9 +252,8 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Group<'_, T, P, N> {
                 *value = if w == T::ZERO { T::ZERO } else { *value * w };
             }
             for dx in slopes.into_iter().flatten() {
-                dx.iter_mut()
-                    .zip(w)
-                    .for_each(|(d, &w)| *d = strong_zero(w, *d));
+                let each = dx.iter_mut().zip(w);
+                each.for_each(|(d, &w)| *d = strong_zero(w, *d));
             }
         }
         values

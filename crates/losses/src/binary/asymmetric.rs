@@ -54,7 +54,7 @@ impl AsymmetricLoss {
     /// See [`AsymmetricLoss`].
     #[track_caller]
     pub fn forward<T: Float>(&self, x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
-        let op = <Asymmetric as Pointwise<T, 2>>::NAME;
+        let op = <Asymmetric<true> as Pointwise<T, 2>>::NAME;
         same_shape(op, "the target", t.shape(), x.shape())?;
         for (name, gamma) in [("gamma_pos", self.gamma_pos), ("gamma_neg", self.gamma_neg)] {
             check::option(
@@ -73,18 +73,25 @@ impl AsymmetricLoss {
             "it must be a probability below 1",
         )?;
         check::labels(op, "target", t)?;
-        let loss = Asymmetric {
-            gamma_pos: self.gamma_pos,
-            gamma_neg: self.gamma_neg,
-            clip: self.clip,
+        let (inputs, n) = ([x, &Var::from(t)], x.numel() as f64);
+        let (gamma_pos, gamma_neg, clip) = (self.gamma_pos, self.gamma_neg, self.clip);
+        if [gamma_pos, gamma_neg]
+            .iter()
+            .all(|&g| g < 8.0 && g.fract() == 0.0)
+        {
+            let loss = Asymmetric::<true> {
+                gamma_pos,
+                gamma_neg,
+                clip,
+            };
+            return elementwise::run(loss, inputs, None, self.reduction, n);
+        }
+        let loss = Asymmetric::<false> {
+            gamma_pos,
+            gamma_neg,
+            clip,
         };
-        elementwise::run(
-            loss,
-            [x, &Var::from(t)],
-            None,
-            self.reduction,
-            x.numel() as f64,
-        )
+        elementwise::run(loss, inputs, None, self.reduction, n)
     }
 }
 
@@ -97,14 +104,26 @@ pub fn asymmetric_loss<T: Float>(x: &Var<T>, t: &Tensor<T>) -> Result<Var<T>> {
     AsymmetricLoss::new().forward(x, t)
 }
 
+/// `WHOLE` says that both exponents are whole numbers below 8, whose powers are products.
 #[derive(Clone)]
-struct Asymmetric {
+struct Asymmetric<const WHOLE: bool> {
     gamma_pos: f64,
     gamma_neg: f64,
     clip: f64,
 }
 
-impl Asymmetric {
+impl<const WHOLE: bool> Asymmetric<WHOLE> {
+    /// `x^gamma`
+    #[inline(always)]
+    fn power<I: Isa, T: Float>(x: T, gamma: f64) -> T {
+        if !WHOLE {
+            return x.pow::<I>(T::of(gamma));
+        }
+        let (bits, square) = (gamma as u32, x * x);
+        let factor = |bit: u32, v: T| if bits & bit == 0 { T::ONE } else { v };
+        factor(1, x) * factor(2, square) * factor(4, square * square)
+    }
+
     /// The probability `m` that is left of a negative, and `-ln(1 - m)`, by the form that keeps its digits.
     #[inline(always)]
     fn negative<I: Isa, T: Float>(&self, l: Tails<T>) -> (T, T) {
@@ -120,16 +139,16 @@ impl Asymmetric {
     }
 }
 
-impl<T: Float> Pointwise<T, 2> for Asymmetric {
+impl<T: Float, const WHOLE: bool> Pointwise<T, 2> for Asymmetric<WHOLE> {
     const NAME: &'static str = "asymmetric_loss";
-    const COST: usize = 64;
+    const COST: usize = if WHOLE { 24 } else { 64 };
 
     #[inline(always)]
     fn value<I: Isa>(&self, [x, t]: [T; 2]) -> T {
         let l = Tails::of::<I>(x);
-        let yes = l.q.pow::<I>(T::of(self.gamma_pos)) * l.yes;
+        let yes = Self::power::<I, T>(l.q, self.gamma_pos) * l.yes;
         let (m, cost) = self.negative::<I, T>(l);
-        let no = m.pow::<I>(T::of(self.gamma_neg)) * cost;
+        let no = Self::power::<I, T>(m, self.gamma_neg) * cost;
         strong_zero(t, yes) + strong_zero(T::ONE - t, no)
     }
 
@@ -137,9 +156,10 @@ impl<T: Float> Pointwise<T, 2> for Asymmetric {
     fn slope<I: Isa, const K: usize>(&self, [x, t]: [T; 2]) -> T {
         let l = Tails::of::<I>(x);
         let (up, down) = (T::of(self.gamma_pos), T::of(self.gamma_neg));
-        let yes = -(l.q.pow::<I>(up) * (up * strong_zero(l.p, l.yes) + l.q));
+        let yes =
+            -(Self::power::<I, T>(l.q, self.gamma_pos) * (up * strong_zero(l.p, l.yes) + l.q));
         let (m, cost) = self.negative::<I, T>(l);
-        let power = m.pow::<I>(down);
+        let power = Self::power::<I, T>(m, self.gamma_neg);
         let no = if self.clip == 0.0 {
             power * (down * strong_zero(l.q, cost) + l.p)
         } else if m == T::ZERO {

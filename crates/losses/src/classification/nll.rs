@@ -1,6 +1,7 @@
 use super::target::{check_classes, check_weight, class_dim};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
+use autograd::tensor_core::kernel::par;
 use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
 
 options! {
@@ -82,6 +83,9 @@ pub fn nll_loss<T: Float>(x: &Var<T>, t: &Tensor<i64>) -> Result<Var<T>> {
 
 const NAME: &str = "nll_loss";
 
+/// So many additions take as long as an element that lies by itself in memory.
+const FETCH: usize = 64;
+
 #[derive(Clone)]
 struct Nll<T: Float> {
     dim: isize,
@@ -100,6 +104,24 @@ impl<T: Float> Nll<T> {
         } else {
             self.classes.unsqueeze(self.dim)
         }
+    }
+
+    /// The element of each row's class.
+    fn pick(&self, x: &Tensor<T>) -> Result<Tensor<T>> {
+        let last = self.dim as usize + 1 == x.ndim();
+        let (Some(all), Some(classes), true) = (x.as_slice(), self.classes.as_slice(), last) else {
+            return x
+                .gather(self.dim, &self.index()?)?
+                .reshape(self.classes.shape());
+        };
+        let width = x.shape()[x.ndim() - 1];
+        Tensor::build(NAME, self.classes.shape(), |out| {
+            par::split(out, 1, FETCH, |first, out| {
+                for (i, o) in (first..).zip(out) {
+                    *o = all[i * width + classes[i] as usize];
+                }
+            });
+        })
     }
 }
 
@@ -135,9 +157,7 @@ impl<T: Float> Fused<T> for Nll<T> {
                 (),
             ));
         }
-        let picked = x[0]
-            .gather(self.dim, &self.index()?)?
-            .reshape(self.classes.shape())?;
+        let picked = self.pick(x[0])?;
         let costs = picked.zip(&self.scales, cost)?;
         Ok(match self.reduction {
             Reduction::None => (costs, ()),
@@ -163,11 +183,14 @@ impl<T: Float> Fused<T> for Nll<T> {
         let each = each.to_vec();
         let classes = self.classes.to_vec();
         let dx = Tensor::build_rows(NAME, x[0].shape(), self.dim as usize, |dx| {
-            dx.fill(T::ZERO);
-            let width = dx.len() / classes.len().max(1);
-            for ((row, &c), &g) in dx.chunks_exact_mut(width.max(1)).zip(&classes).zip(&each) {
-                row[c as usize] = -g;
-            }
+            let width = (dx.len() / classes.len().max(1)).max(1);
+            par::split(dx, width, width, |first, dx| {
+                dx.fill(T::ZERO);
+                let rows = classes[first..].iter().zip(&each[first..]);
+                for (row, (&c, &g)) in dx.chunks_exact_mut(width).zip(rows) {
+                    row[c as usize] = -g;
+                }
+            });
         })?;
         Ok(FusedGrads::from_iter([Some(dx)]))
     }

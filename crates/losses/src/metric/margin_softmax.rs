@@ -2,7 +2,7 @@ use crate::check;
 use crate::classification::target::{check_classes, class_dim};
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::{self, WIDTH, sum_lanes};
+use autograd::tensor_core::kernel::softmax;
 use autograd::{Float, Result, Tensor, Var};
 
 options! {
@@ -125,6 +125,74 @@ impl MarginSoftmax {
     }
 }
 
+/// The own class of a row: its moved cosine and the slope of that, and the largest of that and the other cosines.
+#[derive(Clone, Copy)]
+struct Own {
+    moved: f64,
+    slope: f64,
+    max: f64,
+}
+
+impl MarginSoftmax {
+    #[inline(always)]
+    fn own<T: Float>(&self, x: &[T], t: usize) -> Own {
+        let (moved, slope) = self.moved(x[t].f64());
+        let [low, high] = [&x[..t], &x[t + 1..]].map(softmax::max);
+        let other = low.max_(high).f64();
+        let max = if other > moved { other } else { moved };
+        Own { moved, slope, max }
+    }
+
+    /// `e^(scale (x - max))`, also of the own class, where it may be anything.
+    #[inline(always)]
+    fn exps<I: Isa, T: Float>(&self, x: &[T], max: f64, out: &mut [T]) {
+        for (o, v) in out.iter_mut().zip(x) {
+            *o = T::of((v.f64() - max) * self.scale).exp::<I>();
+        }
+    }
+
+    /// The loss of a row, from the sum of the other classes' exponentials that are not 1, and how many are.
+    #[inline(always)]
+    fn cost(&self, own: Own, mut sum: f64, mut ties: f64) -> (f64, Kept) {
+        let below = (own.max - own.moved) * self.scale;
+        if below == 0.0 {
+            ties += 1.0;
+        } else {
+            sum += (-below).exp();
+        }
+        let kept = Kept {
+            max: own.max,
+            rest: sum + (ties - 1.0),
+            below,
+            slope: own.slope,
+        };
+        (kept.rest.ln_1p() + below, kept)
+    }
+}
+
+impl Kept {
+    /// What is missing of the own probability to 1, without cancelling where that is little.
+    #[inline(always)]
+    fn missing(self) -> f64 {
+        (self.rest - (-self.below).exp_m1()) / (1.0 + self.rest)
+    }
+}
+
+/// Exponentials held at a time where they have no place of their own.
+const HELD: usize = 512;
+
+/// The sum of exponentials other than 1, and how many are 1: these count as the largest does.
+#[inline(always)]
+fn add_up<T: Float>(exps: &[T]) -> [f64; 2] {
+    softmax::sums([exps], |[e]| {
+        let one = e == T::ONE;
+        [
+            if one { T::ZERO } else { e },
+            if one { T::ONE } else { T::ZERO },
+        ]
+    })
+}
+
 impl<T: Float> RowLoss<T, 1> for MarginSoftmax {
     const NAME: &'static str = NAME;
     const COST: usize = 10;
@@ -133,41 +201,35 @@ impl<T: Float> RowLoss<T, 1> for MarginSoftmax {
     #[inline(always)]
     fn value<I: Isa>(&self, i: usize, [x]: [&[T]; 1]) -> (f64, Kept) {
         let t = self.target[i] as usize;
-        let (moved, slope) = self.moved(x[t].f64());
-        let others = [&x[..t], &x[t + 1..]];
-        let [low, high] = others.map(softmax::max);
-        let other = low.max_(high);
-        let max = if other.f64() > moved {
-            other.f64()
-        } else {
-            moved
-        };
-        let (mut sums, mut ties) = ([0.0f64; WIDTH], [0.0f64; WIDTH]);
-        for part in others {
-            for group in part.chunks(WIDTH) {
-                for (lane, v) in group.iter().enumerate() {
-                    let gap = v.f64() - max;
-                    let e = T::of(gap * self.scale).exp::<I>().f64();
-                    sums[lane] += if gap == 0.0 { 0.0 } else { e };
-                    ties[lane] += if gap == 0.0 { 1.0 } else { 0.0 };
-                }
+        let own = self.own(x, t);
+        let mut held = [T::ZERO; HELD];
+        let (mut sum, mut ties) = (0.0, 0.0);
+        for (k, x) in x.chunks(HELD).enumerate() {
+            let here = &mut held[..x.len()];
+            self.exps::<I, T>(x, own.max, here);
+            if let Some(own) = here.get_mut(t.wrapping_sub(k * HELD)) {
+                *own = T::ZERO;
             }
+            let [s, n] = add_up(here);
+            (sum, ties) = (sum + s, ties + n);
         }
-        let (mut sum, mut tie) = (sum_lanes(&mut sums), sum_lanes(&mut ties));
-        let below = (max - moved) * self.scale;
-        if below == 0.0 {
-            tie += 1.0;
-        } else {
-            sum += (-below).exp();
-        }
-        let rest = sum + (tie - 1.0);
-        let kept = Kept {
-            max,
-            rest,
-            below,
-            slope,
-        };
-        (rest.ln_1p() + below, kept)
+        self.cost(own, sum, ties)
+    }
+
+    /// The exponentials are made once, where the slopes come to lie.
+    #[inline(always)]
+    fn value_and_slope<I: Isa>(&self, i: usize, [x]: [&[T]; 1], g: T, dx: &mut [T]) -> f64 {
+        let t = self.target[i] as usize;
+        let own = self.own(x, t);
+        self.exps::<I, T>(x, own.max, dx);
+        dx[t] = T::ZERO;
+        let [sum, ties] = add_up(dx);
+        let (value, kept) = self.cost(own, sum, ties);
+        let g = g.f64() * self.scale;
+        let factor = T::of(g / (1.0 + kept.rest));
+        dx.iter_mut().for_each(|d| *d = *d * factor);
+        dx[t] = T::of(-g * kept.missing() * kept.slope);
+        value
     }
 
     #[inline(always)]
@@ -181,12 +243,9 @@ impl<T: Float> RowLoss<T, 1> for MarginSoftmax {
     ) {
         let g = g.f64() * self.scale;
         let factor = T::of(g / (1.0 + kept.rest));
-        for (d, v) in dx.iter_mut().zip(x) {
-            *d = T::of((v.f64() - kept.max) * self.scale).exp::<I>() * factor;
-        }
-        // What is missing of the own probability to 1, without cancelling where that is little.
-        let missing = (kept.rest - (-kept.below).exp_m1()) / (1.0 + kept.rest);
-        dx[self.target[i] as usize] = T::of(-g * missing * kept.slope);
+        self.exps::<I, T>(x, kept.max, dx);
+        dx.iter_mut().for_each(|d| *d = *d * factor);
+        dx[self.target[i] as usize] = T::of(-g * kept.missing() * kept.slope);
     }
 
     #[track_caller]
