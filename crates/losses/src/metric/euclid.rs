@@ -198,9 +198,9 @@ impl<T: Float> Kernel for Pull<'_, T> {
             let (batch, rows) = self.sets.group(first, rest.len() / d);
             let start = batch * n * m + first % n * self.stride[0];
             for j in 0..m {
-                for r in 0..rows {
-                    let place = start + j * self.stride[1] + r * self.stride[0];
-                    weights[j / RUN][r][j % RUN] = self.weights[place];
+                let at = start + j * self.stride[1];
+                for (r, run) in weights[j / RUN].iter_mut().enumerate().take(rows) {
+                    run[j % RUN] = self.weights[at + r * self.stride[0]];
                 }
             }
             let (out, later) = rest.split_at_mut(rows * d);

@@ -1,3 +1,4 @@
+use super::vector::add_up;
 use crate::check;
 use crate::classification::target::{check_classes, class_dim};
 use crate::rowwise::{self, RowLoss};
@@ -180,18 +181,6 @@ impl Kept {
 
 /// Exponentials held at a time where they have no place of their own.
 const HELD: usize = 512;
-
-/// The sum of exponentials other than 1, and how many are 1: these count as the largest does.
-#[inline(always)]
-fn add_up<T: Float>(exps: &[T]) -> [f64; 2] {
-    softmax::sums([exps], |[e]| {
-        let one = e == T::ONE;
-        [
-            if one { T::ZERO } else { e },
-            if one { T::ONE } else { T::ZERO },
-        ]
-    })
-}
 
 impl<T: Float> RowLoss<T, 1> for MarginSoftmax {
     const NAME: &'static str = NAME;

@@ -5,12 +5,12 @@
 //! the gradient of a direction brought back to its vector. Rows are scaled by what comes from above at the end, so the
 //! matrix of gradients serves any reduction and any number of backward passes.
 
-use super::vector::{direction, inverse_length, sum};
+use super::vector::{add_up, direction, inverse_length, sum};
 use crate::reduction::Reduction;
 use crate::rowwise::each_block;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::rows::{RowBlock, Rows};
-use autograd::tensor_core::kernel::softmax::{self, WIDTH, sum_lanes};
+use autograd::tensor_core::kernel::softmax;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
 
@@ -358,16 +358,10 @@ impl Softmax {
     pub(super) fn of<I: Isa, T: Float>(s: &mut [T], more: T, k: f64) -> Self {
         let max = softmax::max(s).max_(more);
         let factor = T::of(k);
-        let (mut sums, mut ties) = ([0.0f64; WIDTH], [0.0f64; WIDTH]);
-        for group in s.chunks_mut(WIDTH) {
-            for ((v, sum), tie) in group.iter_mut().zip(&mut sums).zip(&mut ties) {
-                let top = *v == max;
-                *v = ((*v - max) * factor).exp::<I>();
-                *sum += if top { 0.0 } else { v.f64() };
-                *tie += if top { 1.0 } else { 0.0 };
-            }
+        for v in s.iter_mut() {
+            *v = ((*v - max) * factor).exp_nonpositive::<I>();
         }
-        let (mut sum, mut tie) = (sum_lanes(&mut sums), sum_lanes(&mut ties));
+        let [mut sum, mut tie] = add_up(s);
         if more == max {
             tie += 1.0;
         } else {

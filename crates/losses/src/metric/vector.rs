@@ -1,7 +1,7 @@
 //! What the losses of vectors share: sums in lanes, lengths that cannot overflow, directions and angles.
 
 use autograd::tensor_core::kernel::reduce::tree;
-use autograd::tensor_core::kernel::softmax::WIDTH;
+use autograd::tensor_core::kernel::softmax::{self, WIDTH};
 use autograd::{Error, Float, Result, Tensor, Var, keepdim};
 
 /// Checks that `x` is a matrix, one vector in each row.
@@ -58,6 +58,18 @@ fn lanes<T: Float, const N: usize>(
 #[inline(always)]
 pub(crate) fn sum<T: Float, const N: usize>(rows: [&[T]; N], f: impl Fn([f64; N]) -> f64) -> f64 {
     lanes(rows, |a, b| a + b, f)
+}
+
+/// The sum of exponentials other than 1, and how many are 1: these count as the largest does.
+#[inline(always)]
+pub(super) fn add_up<T: Float>(exps: &[T]) -> [f64; 2] {
+    softmax::sums([exps], |[e]| {
+        let one = e == T::ONE;
+        [
+            if one { T::ZERO } else { e },
+            if one { T::ONE } else { T::ZERO },
+        ]
+    })
 }
 
 /// `max |f|`, NaN if there is one; 0 of nothing.
