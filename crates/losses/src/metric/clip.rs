@@ -1,11 +1,12 @@
 use super::pairs::{Pairs, RowPass, Softmax, cosines, cross_entropy, reduced};
+use super::vector::HELD;
 use super::vector::check_matrix;
 use crate::check::{self, same_shape};
 use crate::reduction::Reduction;
 use crate::rowwise::each_block;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::rows::{RowBlock, Rows};
-use autograd::tensor_core::kernel::softmax::{WIDTH, sum_lanes};
+use autograd::tensor_core::kernel::softmax;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Error, Float, Fused, Needs, Result, Tensor, Var, fused};
 
@@ -162,25 +163,33 @@ struct Slopes<T> {
     k: f64,
     rows: Vec<Line>,
     weight: Vec<f64>,
-    /// For each column its largest element, what its exponentials are to be multiplied by, and its own element.
-    columns: Vec<(T, T, T)>,
+    columns: Columns<T>,
     /// What is missing of the diagonal's probability in its row and column.
     missing: Vec<f64>,
+}
+
+/// For each column its largest element, what its exponentials are to be multiplied by, and its own element.
+#[derive(Clone)]
+struct Columns<T> {
+    top: Vec<T>,
+    part: Vec<T>,
+    own: Vec<T>,
 }
 
 impl<T: Float> Slopes<T> {
     fn new(k: f64, rows: &[Line], columns: &[Line], weight: Vec<f64>) -> Self {
         let lines = || columns.iter().zip(&weight);
-        let column = |(c, w): (&Line, &f64)| {
-            let part = T::of(0.5 * w * c.softmax.factor());
-            (T::of(c.softmax.max()), part, T::of(c.own))
-        };
+        let part = |(c, w): (&Line, &f64)| T::of(0.5 * w * c.softmax.factor());
         let missing = |((c, w), r): ((&Line, &f64), &Line)| {
             0.5 * w * (r.softmax.missing(r.own) + c.softmax.missing(c.own))
         };
         Slopes {
             k,
-            columns: lines().map(column).collect(),
+            columns: Columns {
+                top: columns.iter().map(|c| T::of(c.softmax.max())).collect(),
+                part: lines().map(part).collect(),
+                own: columns.iter().map(|c| T::of(c.own)).collect(),
+            },
             missing: lines().zip(rows).map(missing).collect(),
             rows: rows.to_vec(),
             weight,
@@ -198,18 +207,24 @@ impl<T: Float> RowPass<T> for Slopes<T> {
         let Line { softmax, own } = self.rows[i];
         let (k, max, own) = (T::of(self.k), T::of(softmax.max()), T::of(own));
         let factor = T::of(0.5 * self.weight[i] * softmax.factor());
-        let mut slope = [0.0f64; WIDTH];
-        for (group, columns) in s.chunks_mut(WIDTH).zip(self.columns.chunks(WIDTH)) {
-            for (lane, (v, &(top, part, other))) in group.iter_mut().zip(columns).enumerate() {
-                let along = ((*v - max) * k).exp::<I>() * factor;
-                let across = ((*v - top) * k).exp::<I>() * part;
+        let (mut slope, mut terms) = (0.0, [T::ZERO; HELD]);
+        for (n, s) in s.chunks_mut(HELD).enumerate() {
+            let here = n * HELD..n * HELD + s.len();
+            let Columns { top, part, own: o } = &self.columns;
+            let columns = top[here.clone()].iter().zip(&part[here.clone()]);
+            let columns = columns.zip(&o[here]);
+            let terms = &mut terms[..s.len()];
+            for ((v, term), ((&top, &part), &other)) in s.iter_mut().zip(&mut *terms).zip(columns) {
+                let along = ((*v - max) * k).exp_nonpositive::<I>() * factor;
+                let across = ((*v - top) * k).exp_nonpositive::<I>() * part;
                 // Written with differences, for the slopes of a line add up to nothing.
-                slope[lane] += (along * (*v - own) + across * (*v - other)).f64();
+                *term = along * (*v - own) + across * (*v - other);
                 *v = along + across;
             }
+            slope += softmax::sum(terms);
         }
         s[i] = T::of(-self.missing[i]);
-        sum_lanes(&mut slope)
+        slope
     }
 }
 

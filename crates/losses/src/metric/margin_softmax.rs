@@ -1,4 +1,4 @@
-use super::vector::add_up;
+use super::vector::{HELD, add_up};
 use crate::check;
 use crate::classification::target::{check_classes, class_dim};
 use crate::rowwise::{self, RowLoss};
@@ -178,9 +178,6 @@ impl Kept {
         (self.rest - (-self.below).exp_m1()) / (1.0 + self.rest)
     }
 }
-
-/// Exponentials held at a time where they have no place of their own.
-const HELD: usize = 512;
 
 impl<T: Float> RowLoss<T, 1> for MarginSoftmax {
     const NAME: &'static str = NAME;

@@ -1,10 +1,11 @@
 use super::clip::check_scalar;
 use super::pairs::{Pairs, RowPass, cosines, reduced, row_scale};
+use super::vector::HELD;
 use super::vector::check_matrix;
 use crate::check::same_shape;
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
-use autograd::tensor_core::kernel::softmax::{WIDTH, sum_lanes};
+use autograd::tensor_core::kernel::softmax;
 use autograd::tensor_core::kernel::{Isa, Math};
 use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
 
@@ -112,29 +113,36 @@ impl<T: Float> RowPass<T> for Judge {
     #[inline(always)]
     fn row<I: Isa>(&self, i: usize, s: &mut [T]) -> Row {
         let own = s[i].f64();
-        let (mut value, mut scale, mut bias) = ([0.0; WIDTH], [0.0; WIDTH], [0.0; WIDTH]);
         let factor = T::of(self.scale);
-        // The own text is left out of both parts.
-        let (before, after) = s.split_at_mut(i);
-        for part in [before, &mut after[1..]] {
-            for group in part.chunks_mut(WIDTH) {
-                for (lane, v) in group.iter_mut().enumerate() {
-                    let z = T::of(v.f64() * self.scale + self.bias);
-                    let g = z.sigmoid::<I>();
-                    value[lane] += z.softplus::<I>().f64();
-                    scale[lane] += g.f64() * v.f64();
-                    bias[lane] += g.f64();
-                    *v = g * factor;
-                }
+        let (mut value, mut scale, mut bias) = (0.0, 0.0, 0.0);
+        let (mut z, mut slopes) = ([T::ZERO; HELD], [T::ZERO; HELD]);
+        for (n, s) in s.chunks_mut(HELD).enumerate() {
+            let (z, slopes) = (&mut z[..s.len()], &mut slopes[..s.len()]);
+            for (z, v) in z.iter_mut().zip(&*s) {
+                *z = T::of(v.f64() * self.scale + self.bias);
             }
+            for ((z, v), slope) in z.iter_mut().zip(&mut *s).zip(&mut *slopes) {
+                let g = z.sigmoid::<I>();
+                *z = z.softplus::<I>();
+                *slope = g * *v;
+                *v = g;
+            }
+            // The own text has no part in these sums.
+            if let Some(own) = i.checked_sub(n * HELD).filter(|&own| own < s.len()) {
+                (z[own], slopes[own], s[own]) = (T::ZERO, T::ZERO, T::ZERO);
+            }
+            value += softmax::sum(z);
+            scale += softmax::sum(slopes);
+            bias += softmax::sum(s);
+            s.iter_mut().for_each(|v| *v = *v * factor);
         }
         let z = own * self.scale + self.bias;
         let g = -(-z).sigmoid::<I>();
         s[i] = T::of(g * self.scale);
         Row {
-            value: sum_lanes(&mut value) + (-z).softplus::<I>(),
-            scale: sum_lanes(&mut scale) + g * own,
-            bias: sum_lanes(&mut bias) + g,
+            value: value + (-z).softplus::<I>(),
+            scale: scale + g * own,
+            bias: bias + g,
         }
     }
 }

@@ -60,6 +60,9 @@ pub(crate) fn sum<T: Float, const N: usize>(rows: [&[T]; N], f: impl Fn([f64; N]
     lanes(rows, |a, b| a + b, f)
 }
 
+/// Terms held at a time where they have no place of their own.
+pub(super) const HELD: usize = 512;
+
 /// The sum of exponentials other than 1, and how many are 1: these count as the largest does.
 #[inline(always)]
 pub(super) fn add_up<T: Float>(exps: &[T]) -> [f64; 2] {
