@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from mpmath import mp, mpf
 
 from accuracy_losses import BATCHES, ELEMENTS, ROWS, points, rows, sigmoid, single, softplus
+from accuracy_paths import PATHS
 
 mp.dps = 160
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -174,7 +175,7 @@ def of_numbers(f):
 
 def losses():
     """Name, inputs, references of values and gradients, PyTorch's."""
-    for kind, table in [("element", ELEMENTS), ("row", ROWS), ("batch", BATCHES)]:
+    for kind, table in [("element", ELEMENTS), ("row", ROWS), ("batch", BATCHES + PATHS)]:
         for name, f, torch_f, draw, *slope in table:
             f = of_numbers(f) if kind == "element" else f
             for inputs in draw():

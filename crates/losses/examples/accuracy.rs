@@ -194,6 +194,28 @@ fn loss(name: &str, x: &Var<f32>, given: &[Tensor<f32>]) -> Result<Var<f32>> {
         "ciou_loss" => CiouLoss::new().reduction(none).forward(x, &v(1)),
         "vicreg_loss" => vicreg_loss(x, &v(1)),
         "barlow_twins_loss" => barlow_twins_loss(x, &v(1)),
+        "sinkhorn" => Sinkhorn::new()
+            .epsilon(1.0)
+            .reduction(none)
+            .forward(x, &v(1), &v(2)),
+        // Sequences.
+        "ctc_loss_with_logits" => {
+            let (steps, labels) = (Tensor::from([6]), Tensor::from([3]));
+            CtcLossWithLogits::new()
+                .reduction(none)
+                .forward(x, &ints(1), &steps, &labels)
+        }
+        "rnnt_loss" => {
+            let (steps, labels) = (Tensor::from([4]), Tensor::from([2]));
+            RnntLoss::new()
+                .reduction(none)
+                .forward(x, &ints(1), &steps, &labels)
+        }
+        // Clusters.
+        "adaptive_log_softmax_with_loss" => AdaptiveLogSoftmaxWithLoss::new()
+            .cutoffs(&[2, 5])
+            .reduction(none)
+            .forward(x, &ints(1), &v(2), &[(v(3), v(4))]),
         name => Ok(UNARY
             .iter()
             .find(|(n, _)| *n == name)

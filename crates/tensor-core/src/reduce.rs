@@ -151,7 +151,7 @@ pub(crate) fn plan(op: &'static str, axes: &Axes, shape: &[usize]) -> Result<Pla
 fn few_rows<'a, T: Element>(x: &'a Tensor<T>, plan: &Plan, n: usize) -> Option<&'a [T]> {
     let gone = plan.mask.iter().take_while(|gone| **gone).count();
     let leads = !plan.mask[gone..].contains(&true);
-    let small = 2 <= n && n <= FEW && (1..=FEW).contains(&plan.count);
+    let small = (2..=FEW).contains(&n) && (1..=FEW).contains(&plan.count);
     if leads && small { x.as_slice() } else { None }
 }
 

@@ -187,9 +187,9 @@ fn sizes(shape: &[usize]) -> (usize, usize) {
 }
 
 impl Distances {
-    /// Whether the loops in tiles serve.
+    /// Whether the loops in tiles serve. They add up a run of terms in `T`, which of short vectors is all there is.
     fn in_tiles<T>(&self, sets: &Sets<'_, T>) -> bool {
-        self.0 == Norm::Two && !sets.x.is_empty() && !sets.y.is_empty()
+        self.0 == Norm::Two && sets.d > euclid::RUN && !sets.x.is_empty() && !sets.y.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@
 //! blank between two different labels, 2 states in a step. Rows of states have two elements more, of probability 0, so
 //! that a step is one loop without branches.
 
-use crate::classification::row::Kept;
+use crate::classification::row::{Kept, row_sum};
 use autograd::Float;
 use autograd::tensor_core::kernel::{Isa, Kernel, Math};
 
@@ -126,6 +126,19 @@ impl<T: Float> Kernel for Write<'_, T> {
             Some(row) => {
                 for ((d, &x), p) in self.dx.iter_mut().zip(self.x).zip(self.of_class) {
                     *d = T::of(self.g * (Math::exp::<I>(-row.cost(x)) - p));
+                }
+                // The slopes add up to nothing: the likeliest class gets what the others lack, since of two numbers
+                // close to 1 the difference has no digits left.
+                let likeliest = (0..self.of_class.len()).reduce(|top, c| {
+                    if self.of_class[c] > self.of_class[top] {
+                        c
+                    } else {
+                        top
+                    }
+                });
+                if let Some(top) = likeliest {
+                    self.dx[top] = T::ZERO;
+                    self.dx[top] = T::of(-row_sum(self.dx));
                 }
             }
         }

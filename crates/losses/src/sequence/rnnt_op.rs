@@ -253,8 +253,17 @@ impl<T: Float> Fused<T> for Rnnt {
                         dx.fill(T::ZERO);
                     }
                     dx[self.blank] = dx[self.blank] - T::of(g * blank);
+                    let mut likelier = self.blank;
                     if let Some(&c) = sequence.labels.get(u) {
                         dx[c] = dx[c] - T::of(g * label);
+                        if label > blank {
+                            likelier = c;
+                        }
+                    }
+                    if self.logits {
+                        // The slopes add up to nothing: what is likely gets what the others lack, which has its digits.
+                        dx[likelier] = T::ZERO;
+                        dx[likelier] = T::of(-row::row_sum(dx));
                     }
                     if let Some(clamp) = self.clamp {
                         let (limit, after) = (T::of(clamp), T::of(after));
