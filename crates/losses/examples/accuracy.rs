@@ -213,7 +213,7 @@ fn loss(name: &str, x: &Var<f32>, given: &[Tensor<f32>]) -> Result<Var<f32>> {
         }
         // Clusters.
         "adaptive_log_softmax_with_loss" => AdaptiveLogSoftmaxWithLoss::new()
-            .cutoffs(&[2, 5])
+            .cutoffs([2, 5])
             .reduction(none)
             .forward(x, &ints(1), &v(2), &[(v(3), v(4))]),
         name => Ok(UNARY
