@@ -7,6 +7,7 @@
 use crate::elementwise::{OnTheWay, scaled};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
+use autograd::tensor_core::kernel::columns::Columns;
 use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last};
 use autograd::tensor_core::kernel::softmax::WIDTH;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
@@ -43,18 +44,10 @@ pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
         value
     }
 
-    /// As [`RowLoss::value_and_slope`] for all rows of `dx`, of few elements each, from row `at` of a block on; `None` from
-    /// a loss, or for options, without a way to look at several rows at a time. `#[inline(always)]`.
+    /// As [`RowLoss::value_and_slope`] for all rows of `dx`, row `i` and those behind it, which are short and stand side by
+    /// side; `None` from a loss, or for options, without a way to look at several rows at a time. `#[inline(always)]`.
     #[inline(always)]
-    fn short_rows<I: Isa>(
-        &self,
-        _i: usize,
-        _block: RowBlock<'_, T>,
-        _at: usize,
-        _len: usize,
-        _g: T,
-        _dx: &mut [T],
-    ) -> Option<f64> {
+    fn short_rows<I: Isa>(&self, _i: usize, _x: Columns<T>, _g: T, _dx: &mut [T]) -> Option<f64> {
         None
     }
 
@@ -137,12 +130,11 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
             && g != T::ZERO
             && let [Some(dx)] = &mut self.slopes[..]
         {
-            let (loss, len, block) = (self.loss, dx.len() / n.max(1), self.blocks[0]);
-            while len > 0 && len <= WIDTH && done < n {
+            let len = dx.len() / n.max(1);
+            while let Some(x) = Columns::of(self.blocks[0], done, WIDTH.min(n - done), len) {
                 let rows = WIDTH.min(n - done);
                 let dx = &mut dx[done * len..][..rows * len];
-                let Some(value) = loss.short_rows::<I>(self.first + done, block, done, len, g, dx)
-                else {
+                let Some(value) = self.loss.short_rows::<I>(self.first + done, x, g, dx) else {
                     break;
                 };
                 total += value;

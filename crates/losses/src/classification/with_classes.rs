@@ -5,7 +5,6 @@ use super::row::{Kept, row_sum, scale_and_sum, sum_by};
 use super::target::{Classes, along};
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::columns::Columns;
-use autograd::tensor_core::kernel::rows::RowBlock;
 use autograd::tensor_core::kernel::softmax::{self, LogSum, WIDTH};
 use autograd::tensor_core::kernel::{Isa, Math};
 use autograd::{Float, Result, Tensor, Var};
@@ -212,23 +211,15 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
     }
 
     #[inline(always)]
-    fn short_rows<I: Isa>(
-        &self,
-        i: usize,
-        block: RowBlock<'_, T>,
-        at: usize,
-        len: usize,
-        g: T,
-        dx: &mut [T],
-    ) -> Option<f64> {
+    fn short_rows<I: Isa>(&self, i: usize, x: Columns<T>, g: T, dx: &mut [T]) -> Option<f64> {
         if self.smoothing != 0.0 || self.z_loss != 0.0 {
             return None;
         }
-        let n = dx.len() / len;
-        let mut columns = Columns::of(block, at, n, len)?;
-        let (max, rest) = columns.exponentials()?;
+        let mut exps = x;
+        let (max, rest) = exps.exponentials()?;
+        let len = x.width();
         let (mut own, mut weights) = ([-1; WIDTH], [0.0; WIDTH]);
-        for lane in 0..n {
+        for lane in 0..dx.len() / len {
             if let Some(t) = self.classes.get(i + lane) {
                 (own[lane], weights[lane]) = (t as i32, self.classes.weight(t));
             }
@@ -238,9 +229,9 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
             scales[lane] = T::of(g.f64() * weights[lane] / (1.0 + rest[lane]));
             logs[lane] = rest[lane].log1p::<I>();
         }
-        // The true class gets what the others lack, as below.
+        // The true class gets what the others lack, as above.
         let mut others = [0.0; WIDTH];
-        for (c, column) in columns.iter_mut().enumerate() {
+        for (c, column) in exps.iter_mut().enumerate() {
             for lane in 0..WIDTH {
                 let is_own = own[lane] == c as i32;
                 column[lane] = if is_own {
@@ -251,7 +242,7 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
                 others[lane] += column[lane].f64();
             }
         }
-        columns.write(dx);
+        exps.write(dx);
         let mut total = 0.0;
         for (lane, dx) in dx.chunks_exact_mut(len).enumerate() {
             let Some(t) = self.classes.get(i + lane) else {
@@ -261,7 +252,10 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
             };
             dx[t] = T::of(-others[lane]);
             let (max, log) = (max[lane], logs[lane]);
-            total += self.cost(block.row(at + lane), t, Kept { max, log });
+            // A class without weight costs nothing, however unlikely it is.
+            if weights[lane] != 0.0 {
+                total += weights[lane] * Kept { max, log }.cost(x.at(lane, t));
+            }
         }
         Some(total)
     }

@@ -198,9 +198,9 @@ fn share<T: Float>(q: T, cost: T) -> T {
 /// are nearly 1.
 #[inline(always)]
 fn balance<T: Float>(x: &[T], max: T, dx: &mut [T]) {
-    let sum = softmax::sum(dx);
     if let Some(top) = softmax::position(x, max) {
-        dx[top] = T::of(dx[top].f64() - sum);
+        dx[top] = T::ZERO;
+        dx[top] = T::of(-softmax::sum(dx));
     }
 }
 

@@ -124,6 +124,20 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn a_likely_step_keeps_the_digits_of_its_slopes() -> Result<()> {
+        let tape = Tape::new();
+        let x = tape.leaf(Tensor::from([[[0.0f64, 40.0, 0.0]]]));
+        let (t, one) = (Tensor::from([[1]]), Tensor::from([1]));
+        let dx = ctc_loss_with_logits(&x, &t, &one, &one)?.backward()?;
+        // By mpmath: e^-40 / (1 + 2 e^-40), and minus twice that.
+        let (other, own) = (4.248_354_255_291_589e-18, -8.496_708_510_583_178e-18);
+        for (got, want) in dx.get(&x)?.to_vec().into_iter().zip([other, own, other]) {
+            assert!((got / want - 1.0).abs() < 1e-12, "{got} in place of {want}");
+        }
+        Ok(())
+    }
+
     /// A7: thousands of steps in `f32`, against PyTorch in `f64`.
     #[test]
     fn long_sequences_keep_their_digits() -> Result<()> {

@@ -164,6 +164,32 @@ mod tests {
         check_loss::<Parity>();
     }
 
+    #[test]
+    fn likely_steps_keep_the_digits_of_their_slopes() -> Result<()> {
+        // One step, which writes the label and ends with the blank, each all but certain.
+        let x = Tensor::from([[[[0.0, 40.0, 0.0], [40.0, 0.0, 0.0]]]]);
+        let (t, one) = (Tensor::from([[1]]), Tensor::from([1]));
+        // By mpmath: e^-40 / (1 + 2 e^-40), and minus twice that.
+        let (other, own) = (4.248_354_255_291_589e-18, -8.496_708_510_583_178e-18);
+        let want = [other, own, other, own, other, other];
+        let near = |got: Vec<f64>, bound: f64| {
+            for (got, want) in got.into_iter().zip(want) {
+                assert!((got / want - 1.0).abs() < bound, "{got} in place of {want}");
+            }
+        };
+        let tape = Tape::new();
+        let v = tape.leaf(x.clone());
+        near(
+            rnnt_loss(&v, &t, &one, &one)?.backward()?.get(&v)?.to_vec(),
+            1e-12,
+        );
+        let tape = Tape::new();
+        let v = tape.leaf(x.cast::<f32>());
+        let dx = rnnt_loss(&v, &t, &one, &one)?.backward()?;
+        near(dx.get(&v)?.cast::<f64>().to_vec(), 1e-6);
+        Ok(())
+    }
+
     fn example(shape: [usize; 4]) -> Tensor<f64> {
         let n = shape.iter().product::<usize>();
         let data = (0..n).map(|i| ((i * 29) % 23) as f64 / 9.0 - 1.0);

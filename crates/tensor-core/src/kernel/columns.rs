@@ -35,6 +35,18 @@ impl<T: Float> Columns<T> {
         Some(Columns { columns, len })
     }
 
+    /// The number of elements in each row, which is at least 1.
+    #[inline(always)]
+    pub fn width(&self) -> usize {
+        self.len
+    }
+
+    /// Element `i` of a row.
+    #[inline(always)]
+    pub fn at(&self, row: usize, i: usize) -> T {
+        self.columns[i][row]
+    }
+
     /// The columns.
     #[inline(always)]
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Column<T>> {
