@@ -101,18 +101,22 @@ impl<T: Float> Pointwise<T, 3> for BceWithLogits {
 
     #[inline(always)]
     fn value<I: Isa>(&self, [x, t, p]: [T; 3]) -> T {
-        // softplus of x and of -x share their logarithm.
-        let log = (-x.abs_()).exp::<I>().log1p::<I>();
-        let zero = T::ZERO;
-        // At an infinite logit the label that does not hold costs nothing.
-        strong_zero(T::ONE - t, (if x < zero { zero } else { x }) + log)
-            + strong_zero(p * t, (if x > zero { zero } else { -x }) + log)
+        // What softplus of x and of -x have in common, nearly all of both, is computed once. At an infinite logit the
+        // label that does not hold costs nothing.
+        strong_zero(T::ONE - t, x.softplus::<I>()) + strong_zero(p * t, (-x).softplus::<I>())
     }
 
     #[inline(always)]
     fn slope<I: Isa, const K: usize>(&self, [x, t, p]: [T; 3]) -> T {
         if K == 0 {
-            (T::ONE - t) * x.sigmoid::<I>() - p * t * (-x).sigmoid::<I>()
+            // `σ(x)` and `σ(-x)` over their common denominator: one division, and the exponential is the value's.
+            let e = (-x.abs_()).exp_nonpositive::<I>();
+            let (yes, no) = if x < T::ZERO {
+                (e, T::ONE)
+            } else {
+                (T::ONE, e)
+            };
+            ((T::ONE - t) * yes - p * t * no) / (T::ONE + e)
         } else if K == 1 {
             p * (-x).softplus::<I>() - x.softplus::<I>()
         } else {

@@ -317,7 +317,13 @@ impl<T: Float> Pairs<T> {
             let both = self.back_each(scale, [needs.get(0), needs.get(1)])?;
             return Ok(both.into_iter().collect());
         }
-        let v = self.rows_back(scale)?.add(&self.columns_back(scale)?)?;
+        // A vector stands on both sides of its cosines: `S X + Sᵀ X` as one product.
+        let one = scale.numel() == 1;
+        let s = if one { &self.s } else { &self.s.mul(scale)? };
+        let mut v = s.add(s.t())?.matmul(&self.a.rows)?;
+        if one {
+            v = v.mul(scale)?;
+        }
         Ok([Some(self.a.back(v))].into_iter().collect())
     }
 

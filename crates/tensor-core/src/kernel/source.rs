@@ -5,6 +5,10 @@ use smallvec::SmallVec;
 
 /// Elements of a block: small enough that all operands of an operation stay in the first-level cache.
 pub const BLOCK: usize = 512;
+/// Rows read together where neighbouring rows share lines of memory.
+const LINE: usize = 16;
+/// The largest number of elements gathered together: they leave the first-level cache, but not the second.
+const BAND: usize = 1 << 16;
 
 /// A tensor's elements in row-major order, to be read as slices of any run of positions.
 #[derive(Clone, Debug)]
@@ -101,12 +105,30 @@ impl<'a, T: Copy> Source<'a, T> {
         }
     }
 
+    /// `(n, m)`, where the elements of a row, `n` of them, lie apart in memory but those of `m` rows side by side: what
+    /// a transposed matrix looks like.
+    fn transposed(&self) -> Option<(usize, usize)> {
+        match self.dims[..] {
+            [.., (m, 1), (n, stride)] if m >= 8 && stride != 0 && LINE * n <= BAND => Some((n, m)),
+            _ => None,
+        }
+    }
+
+    /// The positions from `at` on to be gathered together: if the elements of neighbouring rows are side by side, so many
+    /// rows that a line of memory is read once, not again for each row.
+    fn band(&self, at: usize) -> usize {
+        self.transposed().map_or(BLOCK, |(n, m)| {
+            let rows = (8 * BLOCK / n).next_multiple_of(LINE).max(LINE);
+            rows.min(m - at / n % m) * n - at % n
+        })
+    }
+
     /// The length of a block at `at`, at most `len`: as much as can be read in place, or be gathered into the cache.
     pub fn block_len(&self, at: usize, len: usize) -> usize {
         match self.kind() {
             Kind::Flat => len,
             Kind::Single => len.min(BLOCK),
-            Kind::Strided => self.direct(at).unwrap_or(BLOCK).min(len),
+            Kind::Strided => self.direct(at).unwrap_or_else(|| self.band(at)).min(len),
         }
     }
 
@@ -139,6 +161,59 @@ impl<'a, T: Copy> Source<'a, T> {
 
     /// Copies the elements from position `at` on into `out`.
     pub fn gather(&self, at: usize, out: &mut [T]) {
+        let Some((n, m)) = self.transposed().filter(|&(n, _)| out.len() >= 2 * n) else {
+            return self.gather_rows(at, out);
+        };
+        // The rest of a row, then whole rows as far as they lie side by side, and so on.
+        let (mut at, mut out) = (at, out);
+        while !out.is_empty() {
+            let rows = (out.len() / n).min(m - at / n % m);
+            let len = match at % n {
+                0 if rows > 0 => rows * n,
+                column => (n - column).min(out.len()),
+            };
+            let (now, later) = out.split_at_mut(len);
+            if len == rows * n {
+                self.gather_lines(at, n, now);
+            } else {
+                self.gather_rows(at, now);
+            }
+            (at, out) = (at + len, later);
+        }
+    }
+
+    /// Copies whole rows of `n` elements whose neighbours lie side by side, in tiles.
+    fn gather_lines(&self, at: usize, n: usize, out: &mut [T]) {
+        let (rows, start) = (out.len() / n, self.place(at) as isize);
+        let stride = self.dims.last().map_or(1, |d| d.1);
+        // So many columns at a time that their lines stay in the cache, also where all fall on the same places in it.
+        const COLUMNS: usize = 8;
+        let mut tile = [[self.data[self.offset]; LINE]; COLUMNS];
+        for column in (0..n).step_by(COLUMNS) {
+            let columns = COLUMNS.min(n - column);
+            for (i, out) in out.chunks_mut(LINE * n).enumerate() {
+                let height = LINE.min(rows - i * LINE);
+                for (k, line) in tile[..columns].iter_mut().enumerate() {
+                    let from = start + (column + k) as isize * stride;
+                    let from = &self.data[from as usize + i * LINE..][..height];
+                    match from.first_chunk::<LINE>() {
+                        Some(from) => *line = *from,
+                        None => line[..height].copy_from_slice(from),
+                    }
+                }
+                for (j, out) in out.chunks_exact_mut(n).enumerate().take(LINE) {
+                    let out = &mut out[column..column + columns];
+                    match out.first_chunk_mut::<COLUMNS>() {
+                        Some(out) => *out = std::array::from_fn(|k| tile[k][j]),
+                        None => out.iter_mut().zip(&tile).for_each(|(o, line)| *o = line[j]),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Copies row by row.
+    fn gather_rows(&self, at: usize, out: &mut [T]) {
         if out.is_empty() {
             return;
         }
@@ -213,5 +288,54 @@ impl<T> Source<'_, T> {
     /// Size and stride of the innermost merged dimension.
     pub(crate) fn inner(&self) -> Option<(usize, isize)> {
         self.dims.last().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any run of positions of matrices whose rows or columns lie apart, backwards, or behind one another, against the
+    /// place of each element.
+    #[test]
+    fn what_is_gathered_is_what_the_layout_shows() {
+        let data: Vec<usize> = (0..20_000).collect();
+        let views: [(&[usize], &[isize], usize); 8] = [
+            (&[100, 100], &[1, 100], 0),
+            (&[37, 21], &[1, 50], 3),
+            (&[40, 9], &[1, -41], 9_000),
+            (&[8, 300], &[1, 9], 0),
+            (&[3, 50, 7], &[400, 1, 55], 11),
+            (&[2, 3, 19, 10], &[4_000, -900, 1, 20], 5_000),
+            (&[7, 40], &[1, 8], 0),
+            (&[64, 64], &[1, 0], 5),
+        ];
+        for (shape, strides, offset) in views {
+            let layout = Layout {
+                shape: shape.into(),
+                strides: strides.into(),
+                offset,
+            };
+            let source = Source::new(&data, &layout);
+            let (numel, n) = (source.len(), shape[shape.len() - 1]);
+            let places: Vec<usize> = (0..numel).map(|at| source.place(at)).collect();
+            for at in [0, 1, n - 1, n, 5 * n, 7 * n + 3, numel / 2, numel - 1] {
+                let at = at.min(numel - 1);
+                for len in [1, n, 2 * n, 3 * n + 1, 17 * n, 33 * n - 2, numel] {
+                    let len = len.min(numel - at);
+                    let mut out = vec![usize::MAX; len];
+                    source.gather(at, &mut out);
+                    assert_eq!(
+                        out,
+                        places[at..at + len],
+                        "{shape:?} {strides:?}, {at}, {len}"
+                    );
+                }
+                let (len, mut stage) = (source.block_len(at, numel - at), Vec::new());
+                assert!(len > 0 && at + len <= numel);
+                let block = source.block(at, len, &mut stage);
+                assert_eq!(block, &places[at..at + len], "{shape:?} {strides:?}, {at}");
+            }
+        }
     }
 }
