@@ -140,6 +140,41 @@ fn elementwise(c: &mut Criterion) {
     }
 }
 
+/// Operands whose rows lie across memory.
+fn transposed(c: &mut Criterion) {
+    for n in [1024, 2048] {
+        case(
+            c,
+            &format!("tensor/add_transposed/{n}x{n}"),
+            || uniform([n, n], -4.0, 4.0, 1),
+            |x| x.add(x.t()).expect("one shape"),
+            |x, y| {
+                let (x, y) = (x.buffer(), y.buffer());
+                for (i, j) in [(0, 0), (1, n - 1), (n / 2, 3), (n - 1, n - 2)] {
+                    let sum = f64::from(x[i * n + j]) + f64::from(x[j * n + i]);
+                    close(y[i * n + j], sum, 1e-6);
+                }
+            },
+        );
+    }
+    case(
+        c,
+        "tensor/channels_last/8x64x56x56",
+        || uniform([8, 64, 56, 56], -4.0, 4.0, 1),
+        |x| {
+            x.permute([0, 2, 3, 1])
+                .expect("four dimensions")
+                .contiguous()
+        },
+        |x, y| {
+            let (x, y) = (x.buffer(), y.buffer());
+            for (place, channel) in [(0, 0), (1, 63), (3135, 5)] {
+                assert_eq!(y[place * 64 + channel], x[channel * 3136 + place]);
+            }
+        },
+    );
+}
+
 fn main() {
-    benches::main(&[sums, rows, elementwise]);
+    benches::main(&[sums, rows, elementwise, transposed]);
 }

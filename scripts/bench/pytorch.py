@@ -192,6 +192,20 @@ for name, run in (("exp", torch.exp), ("tanh", torch.tanh), ("sigmoid", torch.si
         return lambda: run(x)
 
 
+for n in (1024, 2048):
+
+    @case(f"tensor/add_transposed/{n}x{n}")
+    def _(n=n):
+        x = uniform((n, n), -4, 4)
+        return lambda: x + x.t()
+
+
+@case("tensor/channels_last/8x64x56x56")
+def _():
+    x = uniform((8, 64, 56, 56), -4, 4)
+    return lambda: x.permute(0, 2, 3, 1).contiguous()
+
+
 # matmul.rs
 
 
