@@ -61,8 +61,12 @@ activation! {
     hardtanh(min, max) = Hardtanh(1) |x| bounded(x, min, max);
     /// `min(max(x + 3, 0), 6) / 6`: straight lines for a sigmoid.
     hardsigmoid() = Hardsigmoid(2) |x| bounded(x + T::of(3.0), T::ZERO, T::of(6.0)) / T::of(6.0);
-    /// `x · min(max(x + 3, 0), 6) / 6`: [`Tensor::silu`] with straight lines for the sigmoid.
-    hardswish() = Hardswish(2) |x| x * bounded(x + T::of(3.0), T::ZERO, T::of(6.0)) / T::of(6.0);
+    /// `x · min(max(x + 3, 0), 6) / 6`: [`Tensor::silu`] with straight lines for the sigmoid. Unlike in PyTorch, nothing on
+    /// the way to a large `x` overflows.
+    hardswish() = Hardswish(2) |x| {
+        // The share first: six times a large number is infinite.
+        x * (bounded(x + T::of(3.0), T::ZERO, T::of(6.0)) / T::of(6.0))
+    };
     /// `x` above 0, `alpha (e^(x / alpha) - 1)` elsewhere, whose slope has no jump. PyTorch's default alpha is 1.
     celu(alpha) = Celu(6) |x| if x > T::ZERO { x } else { alpha * (x / alpha).expm1::<I>() };
     /// `1.0507 x` above 0, `1.7581 (e^x - 1)` elsewhere: what keeps mean 0 and variance 1 from layer to layer

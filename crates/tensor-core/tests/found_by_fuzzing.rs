@@ -1,6 +1,6 @@
 //! What the fuzz targets have found in this crate, each as it was found.
 
-use tensor_core::{Border, Error, Tensor};
+use tensor_core::{Border, Error, Float, Tensor};
 
 fn vector() -> Tensor<f32> {
     Tensor::from([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
@@ -91,4 +91,27 @@ fn an_inner_product_broadcasts_no_size() {
     // Unlike `tensordot`.
     let y = x.tensordot(&Tensor::ones([4, 1]).unwrap(), [1], [1]);
     assert_eq!(y.unwrap(), Tensor::full([2, 4], 3.0).unwrap());
+}
+
+/// Far on the right these are the straight line `x`, and no step on the way overflows.
+#[test]
+fn activations_of_the_largest_numbers() {
+    fn straight<T: Float>() {
+        let x = Tensor::scalar(T::MAX);
+        for (name, y) in [
+            ("relu", x.relu()),
+            ("silu", x.silu()),
+            ("mish", x.mish()),
+            ("gelu", x.gelu()),
+            ("gelu_tanh", x.gelu_tanh()),
+            ("hardswish", x.hardswish()),
+            ("elu", x.elu(T::ONE)),
+            ("celu", x.celu(T::ONE)),
+            ("softplus", x.softplus()),
+        ] {
+            assert_eq!(y.item().unwrap(), T::MAX, "{name}");
+        }
+    }
+    straight::<f32>();
+    straight::<f64>();
 }
