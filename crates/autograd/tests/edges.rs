@@ -135,3 +135,15 @@ fn polygamma_to_all_its_digits() {
         }
     }
 }
+
+/// The slopes are PyTorch's, and so are the values but where it multiplies a large number by 6.
+#[test]
+fn hardswish_at_its_corners_and_far_out() -> Result<()> {
+    let (far, inf) = (1.7e308, f64::INFINITY);
+    let x = Tape::new().leaf(Tensor::from([-far, -4.0, -3.0, 0.0, 3.0, 4.0, far, inf]));
+    let y = x.hardswish();
+    assert_eq!(y.value().to_vec(), [0.0, 0.0, 0.0, 0.0, 3.0, 4.0, far, inf]);
+    let slopes = y.backward_with(&Tensor::ones([8])?)?.get(&x)?.to_vec();
+    assert_eq!(slopes, [0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0, 1.0]);
+    Ok(())
+}
