@@ -109,7 +109,11 @@ impl<'a, T: Copy> Source<'a, T> {
     /// a transposed matrix looks like.
     fn transposed(&self) -> Option<(usize, usize)> {
         match self.dims[..] {
-            [.., (m, 1), (n, stride)] if m >= 8 && stride != 0 && LINE * n <= BAND => Some((n, m)),
+            [.., (m, 1), (n, stride)]
+                if m >= 8 && stride != 0 && (1..=BAND / LINE).contains(&n) =>
+            {
+                Some((n, m))
+            }
             _ => None,
         }
     }
@@ -310,6 +314,15 @@ mod tests {
             (&[7, 40], &[1, 8], 0),
             (&[64, 64], &[1, 0], 5),
         ];
+        // Of no columns there is nothing to gather.
+        let none = Layout {
+            shape: [9usize, 0].as_slice().into(),
+            strides: [1isize, 9].as_slice().into(),
+            offset: 0,
+        };
+        let none = Source::new(&data, &none);
+        none.gather(0, &mut []);
+        assert_eq!(none.block_len(0, 0), 0);
         for (shape, strides, offset) in views {
             let layout = Layout {
                 shape: shape.into(),
