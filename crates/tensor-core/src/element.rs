@@ -234,6 +234,8 @@ impl Number for i64 {
         let r = self.wrapping_rem(b);
         q - i64::from(floor && r != 0 && (r < 0) != (b < 0))
     }
+    // Inlined so that a program which takes no powers is not compiled together with them; so below.
+    #[inline]
     fn pow_of(x: &Tensor<i64>, exponent: Opnd<'_, i64>) -> Result<Tensor<i64>> {
         crate::quotient::pow(x, exponent)
     }
@@ -324,6 +326,7 @@ macro_rules! float {
                     q.round_ties_even()
                 }
             }
+            #[inline]
             fn pow_of(x: &Tensor<$t>, exponent: Opnd<'_, $t>) -> Result<Tensor<$t>> {
                 crate::arith::pow(x, exponent)
             }

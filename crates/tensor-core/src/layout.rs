@@ -221,6 +221,17 @@ impl Layout {
         }
     }
 
+    /// This layout without its repetitions: a dimension of stride 0 has one place.
+    pub(crate) fn once(&self) -> Layout {
+        let mut once = self.clone();
+        for (n, &s) in once.shape.iter_mut().zip(&once.strides) {
+            if s == 0 && *n > 1 {
+                *n = 1;
+            }
+        }
+        once
+    }
+
     /// This layout seen with a larger shape: missing and size-1 dimensions get stride 0.
     pub(crate) fn broadcast_to(&self, op: &'static str, shape: &[usize]) -> Result<Layout> {
         let err = || Error::Broadcast {

@@ -113,37 +113,49 @@ impl<T: Element, S: Scalar> Operand<T> for S {
     }
 }
 
-/// Layouts with their dimensions in the memory order of the first that is no broadcast, so that operands with a
-/// common order of dimensions are walked as they lie; and the order, if it is not the one given.
-fn walk_order<const N: usize>(layouts: &mut [Layout; N]) -> Option<SmallVec<[usize; 4]>> {
-    let full = layouts.iter().position(|l| {
-        !l.strides
-            .iter()
-            .zip(&l.shape)
-            .any(|(&s, &n)| s == 0 && n > 1)
-    })?;
-    let order = layouts[full].memory_order();
-    if order.windows(2).all(|w| w[0] < w[1]) {
-        return None;
-    }
-    for l in layouts {
-        *l = l.permute(&order);
-    }
-    Some(order)
+/// How the operands of an operation are walked. It knows no element type, so that it is compiled once for all operations.
+struct Walk<const N: usize> {
+    /// The operands' layouts, all of one shape, with their dimensions in the order of the walk: the memory order of the
+    /// first operand that is no broadcast, so that operands with a common order are read as they lie.
+    operands: [Layout; N],
+    /// The layout of a result that is written row-major in that order.
+    result: Layout,
 }
 
-/// The layout of a result that was written row-major in the order of [`walk_order`].
-fn result_layout(shape: &[usize], order: Option<SmallVec<[usize; 4]>>) -> Layout {
-    let written = Layout::contiguous(dims(shape));
-    match order {
-        None => written,
-        Some(order) => {
-            let mut back: SmallVec<[usize; 4]> = SmallVec::from_elem(0, order.len());
-            for (i, &d) in order.iter().enumerate() {
-                back[d] = i;
-            }
-            written.permute(&back)
+impl<const N: usize> Walk<N> {
+    /// Over operands of one shape.
+    fn new(mut operands: [Layout; N]) -> Self {
+        let full = operands.iter().find(|l| {
+            let mut sizes = l.strides.iter().zip(&l.shape);
+            !sizes.any(|(&s, &n)| s == 0 && n > 1)
+        });
+        let order = full.map(Layout::memory_order).unwrap_or_default();
+        if order.windows(2).all(|w| w[0] < w[1]) {
+            let result = Layout::contiguous(dims(operands[0].shape()));
+            return Walk { operands, result };
         }
+        for l in &mut operands {
+            *l = l.permute(&order);
+        }
+        let mut back: SmallVec<[usize; 4]> = SmallVec::from_elem(0, order.len());
+        for (i, &d) in order.iter().enumerate() {
+            back[d] = i;
+        }
+        let result = Layout::contiguous(dims(operands[0].shape())).permute(&back);
+        Walk { operands, result }
+    }
+
+    /// Over operands that are broadcast to each other.
+    fn broadcast(op: &'static str, operands: [&Layout; N]) -> Result<Self> {
+        let mut shape = dims(operands[0].shape());
+        for l in &operands[1..] {
+            shape = broadcast(op, &shape, l.shape())?;
+        }
+        let mut whole = operands.map(Layout::clone);
+        for l in &mut whole {
+            *l = l.broadcast_to(op, &shape)?;
+        }
+        Ok(Self::new(whole))
     }
 }
 
@@ -161,27 +173,15 @@ pub(crate) fn unary<A: Element, O: Element, F: Unary<A, O>>(
         map1(f, &Source::flat_of(x), out);
         return Ok(Tensor::from_buffer(buffer, dims(a.shape())));
     }
-    let mut core = a.layout().clone();
-    for (n, &s) in core.shape.iter_mut().zip(&core.strides) {
-        if s == 0 && *n > 1 {
-            *n = 1;
-        }
-    }
-    let repeated = core.shape.as_slice() != a.shape();
-    let mut layouts = [core];
-    let order = walk_order(&mut layouts);
-    let n = layouts[0].numel();
-    let mut buffer = Buffer::stale("map", &[n])?;
-    map1(
-        f,
-        &Source::new(a.buffer(), &layouts[0]),
-        &mut buffer.as_mut_slice()[..n],
-    );
-    let out = Tensor::with_layout(buffer, result_layout(layouts[0].shape(), order));
-    if repeated {
-        out.broadcast_to(a.shape())
-    } else {
+    let walk = Walk::new([a.layout().once()]);
+    let mut buffer = Buffer::stale("map", walk.result.shape())?;
+    let out = &mut buffer.as_mut_slice()[..walk.result.numel()];
+    map1(f, &Source::new(a.buffer(), &walk.operands[0]), out);
+    let out = Tensor::with_layout(buffer, walk.result);
+    if out.shape() == a.shape() {
         Ok(out)
+    } else {
+        out.broadcast_for("map", a.shape())
     }
 }
 
@@ -238,26 +238,13 @@ where
             return Ok(Tensor::from_buffer(buffer, dims(a.shape())));
         }
     }
-    let shape = broadcast(op, a.shape(), b.shape())?;
-    let mut layouts = [
-        a.layout().broadcast_to(op, &shape)?,
-        b.layout().broadcast_to(op, &shape)?,
-    ];
-    let order = walk_order(&mut layouts);
-    let mut buffer = Buffer::stale(op, &shape)?;
-    let n = shape.iter().product();
-    let out = &mut buffer.as_mut_slice()[..n];
-    let [la, lb] = &layouts;
-    map2(
-        f,
-        &Source::new(a.buffer(), la),
-        &Source::new(b.buffer(), lb),
-        out,
-    );
-    Ok(Tensor::with_layout(
-        buffer,
-        result_layout(layouts[0].shape(), order),
-    ))
+    let walk = Walk::broadcast(op, [a.layout(), b.layout()])?;
+    let mut buffer = Buffer::stale(op, walk.result.shape())?;
+    let out = &mut buffer.as_mut_slice()[..walk.result.numel()];
+    let [la, lb] = &walk.operands;
+    let (x, y) = (Source::new(a.buffer(), la), Source::new(b.buffer(), lb));
+    map2(f, &x, &y, out);
+    Ok(Tensor::with_layout(buffer, walk.result))
 }
 
 /// `f` of every three elements, operands broadcast to each other.
@@ -273,17 +260,10 @@ where
     O: Element,
     F: Ternary<A, B, C, O>,
 {
-    let shape = broadcast(op, &broadcast(op, a.shape(), b.shape())?, c.shape())?;
-    let mut layouts = [
-        a.layout().broadcast_to(op, &shape)?,
-        b.layout().broadcast_to(op, &shape)?,
-        c.layout().broadcast_to(op, &shape)?,
-    ];
-    let order = walk_order(&mut layouts);
-    let mut buffer = Buffer::stale(op, &shape)?;
-    let n = shape.iter().product();
-    let out = &mut buffer.as_mut_slice()[..n];
-    let [la, lb, lc] = &layouts;
+    let walk = Walk::broadcast(op, [a.layout(), b.layout(), c.layout()])?;
+    let mut buffer = Buffer::stale(op, walk.result.shape())?;
+    let out = &mut buffer.as_mut_slice()[..walk.result.numel()];
+    let [la, lb, lc] = &walk.operands;
     map3(
         f,
         &Source::new(a.buffer(), la),
@@ -291,10 +271,7 @@ where
         &Source::new(c.buffer(), lc),
         out,
     );
-    Ok(Tensor::with_layout(
-        buffer,
-        result_layout(layouts[0].shape(), order),
-    ))
+    Ok(Tensor::with_layout(buffer, walk.result))
 }
 
 /// A closure as a kernel.

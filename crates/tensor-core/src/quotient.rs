@@ -109,7 +109,8 @@ fn power(mut a: i64, mut b: u64) -> i64 {
     y
 }
 
-/// [`Tensor::pow`] of integers.
+/// [`Tensor::pow`] of integers; inlined for the reason given at its caller.
+#[inline]
 pub(crate) fn pow(x: &Tensor<i64>, exponent: Opnd<'_, i64>) -> Result<Tensor<i64>> {
     match exponent {
         Opnd::Scalar(b @ ..0) => Err(Error::Option {

@@ -1,7 +1,7 @@
 //! What callers may write where a shape or a list of dimensions is asked for.
 
 use crate::error::{Dims, Error, Result};
-use crate::layout::{checked_numel, wrap_dim};
+use crate::layout::{checked_numel, view_numel, wrap_dim};
 use smallvec::SmallVec;
 use std::ops::RangeFull;
 
@@ -39,24 +39,70 @@ pub trait IntoShape {
 
     /// A shape without `-1`, checked: no negative size, and small enough to exist.
     fn dims(&self, op: &'static str) -> Result<Dims> {
-        let sizes = self.sizes();
-        if sizes.iter().any(|&n| n < 0) {
-            return Err(Error::NegativeSize {
-                op,
-                shape: sizes.to_vec(),
-            });
-        }
-        let too_large = || Error::Size {
-            op,
-            shape: sizes.to_vec(),
-        };
-        let dims = sizes
-            .iter()
-            .map(|&n| usize::try_from(n).map_err(|_| too_large()))
-            .collect::<Result<Dims>>()?;
-        checked_numel(&dims).map(|_| ()).ok_or_else(too_large)?;
-        Ok(dims)
+        checked_dims(op, &self.sizes(), checked_numel)
     }
+}
+
+/// Sizes as a shape, of which `numel` says whether there can be so many elements.
+///
+/// This and [`infer`] know neither the element type nor the type that a shape was written in: they are compiled once, and
+/// not for each.
+pub(crate) fn checked_dims(
+    op: &'static str,
+    sizes: &[i64],
+    numel: fn(&[usize]) -> Option<usize>,
+) -> Result<Dims> {
+    let shape = || sizes.to_vec();
+    if sizes.iter().any(|&n| n < 0) {
+        return Err(Error::NegativeSize { op, shape: shape() });
+    }
+    let too_large = || Error::Size { op, shape: shape() };
+    let mut dims = Dims::new();
+    for &n in sizes {
+        dims.push(usize::try_from(n).map_err(|_| too_large())?);
+    }
+    numel(&dims).ok_or_else(too_large)?;
+    Ok(dims)
+}
+
+/// The shape `to` for the elements of shape `from`, with its `-1` replaced.
+pub(crate) fn infer(op: &'static str, from: &[usize], to: &[i64]) -> Result<Dims> {
+    let numel: usize = from.iter().product();
+    let fail = |asked: String| Error::Numel {
+        op,
+        from: from.into(),
+        numel,
+        to: to.to_vec(),
+        asked,
+    };
+    let (mut known, mut free) = (Dims::new(), 0);
+    for &n in to {
+        match usize::try_from(n) {
+            Ok(n) => known.push(n),
+            Err(_) if n == -1 && free == 0 => free += 1,
+            Err(_) if n < 0 => {
+                let shape = to.to_vec();
+                return Err(Error::NegativeSize { op, shape });
+            }
+            Err(_) => return Err(fail("more than there can be".into())),
+        }
+    }
+    let product = view_numel(&known).ok_or_else(|| fail("more than there can be".into()))?;
+    let inferred = match (free, product) {
+        (0, _) if product == numel => 0,
+        (0, _) => return Err(fail(product.to_string())),
+        (_, 0) => {
+            let asked = "a size of -1 beside a size of 0, which leaves it open";
+            return Err(fail(asked.into()));
+        }
+        (_, _) if numel.is_multiple_of(product) => numel / product,
+        (_, _) => return Err(fail(format!("a multiple of {product}"))),
+    };
+    let mut dims = Dims::new();
+    for &n in to {
+        dims.push(usize::try_from(n).unwrap_or(inferred));
+    }
+    Ok(dims)
 }
 
 impl<I: Int> IntoShape for I {

@@ -3,8 +3,8 @@
 use crate::element::Element;
 use crate::error::{Dims, Error, Result};
 use crate::indexing::range_in;
-use crate::layout::view_numel;
-use crate::shape::IntoShape;
+use crate::layout::{Layout, view_numel};
+use crate::shape::{IntoShape, checked_dims, infer};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::ops::RangeBounds;
@@ -23,11 +23,18 @@ impl<T: Element> Tensor<T> {
     /// [`Error::Numel`] if the shape asks for another number of elements, [`Error::Size`] if a copy would not fit
     /// into memory.
     pub fn reshape(&self, shape: impl IntoShape) -> Result<Self> {
-        let shape = self.infer("reshape", &shape)?;
-        match self.layout().reshape(&shape) {
-            Some(layout) => Ok(self.view_as_layout(layout)),
-            None => self.try_contiguous("reshape")?.reshape(&shape),
-        }
+        self.reshape_sizes(&shape.sizes())
+    }
+
+    fn reshape_sizes(&self, sizes: &[i64]) -> Result<Self> {
+        let shape = infer("reshape", self.shape(), sizes)?;
+        Ok(match self.layout().reshape(&shape) {
+            Some(layout) => self.view_as_layout(layout),
+            None => {
+                let rows = self.try_contiguous("reshape")?;
+                rows.view_as_layout(Layout::contiguous(shape))
+            }
+        })
     }
 
     /// The same elements in another shape, never a copy.
@@ -36,7 +43,7 @@ impl<T: Element> Tensor<T> {
     /// [`Error::Numel`] if the shape asks for another number of elements, [`Error::Shape`] if the strides do not
     /// allow a view: use [`Tensor::reshape`] then.
     pub fn view(&self, shape: impl IntoShape) -> Result<Self> {
-        let shape = self.infer("view", &shape)?;
+        let shape = infer("view", self.shape(), &shape.sizes())?;
         let layout = self.layout().reshape(&shape).ok_or_else(|| Error::Shape {
             op: "view",
             what: "the tensor",
@@ -47,47 +54,6 @@ impl<T: Element> Tensor<T> {
             ),
         })?;
         Ok(self.view_as_layout(layout))
-    }
-
-    /// A shape with its `-1` replaced, checked against the number of elements.
-    fn infer(&self, op: &'static str, shape: &impl IntoShape) -> Result<Dims> {
-        let to = shape.sizes();
-        let numel = self.numel();
-        let fail = |asked: String| Error::Numel {
-            op,
-            from: self.shape().into(),
-            numel,
-            to: to.to_vec(),
-            asked,
-        };
-        if to.iter().any(|&n| n < -1) || to.iter().filter(|&&n| n == -1).count() > 1 {
-            return Err(Error::NegativeSize {
-                op,
-                shape: to.to_vec(),
-            });
-        }
-        let known = to
-            .iter()
-            .filter(|&&n| n != -1)
-            .map(|&n| usize::try_from(n).ok())
-            .collect::<Option<Dims>>()
-            .and_then(|known| view_numel(&known))
-            .ok_or_else(|| fail("more than there can be".into()))?;
-        let inferred = match (to.contains(&-1), known) {
-            (false, _) if known == numel => 0,
-            (false, _) => return Err(fail(known.to_string())),
-            (true, 0) => {
-                return Err(fail(
-                    "a size of -1 beside a size of 0, which leaves it open".into(),
-                ));
-            }
-            (true, _) if numel.is_multiple_of(known) => numel / known,
-            (true, _) => return Err(fail(format!("a multiple of {known}"))),
-        };
-        Ok(to
-            .iter()
-            .map(|&n| if n == -1 { inferred } else { n as usize })
-            .collect())
     }
 
     /// Swaps two dimensions.
@@ -261,14 +227,7 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Broadcast`] if a size is neither 1 nor the one asked for.
     pub fn broadcast_to(&self, shape: impl IntoShape) -> Result<Self> {
-        let sizes = shape.sizes();
-        if sizes.iter().any(|&n| n < 0) {
-            return Err(Error::NegativeSize {
-                op: "broadcast_to",
-                shape: sizes.to_vec(),
-            });
-        }
-        self.broadcast_sizes("broadcast_to", &sizes)
+        self.broadcast_sizes("broadcast_to", &shape.sizes())
     }
 
     /// As [`Tensor::broadcast_to`], where `-1` keeps the size at hand.
@@ -283,12 +242,6 @@ impl<T: Element> Tensor<T> {
             _ => n,
         };
         let sizes: SmallVec<[i64; 4]> = sizes.iter().enumerate().map(keep).collect();
-        if sizes.iter().any(|&n| n < 0) {
-            return Err(Error::NegativeSize {
-                op: "expand",
-                shape: sizes.to_vec(),
-            });
-        }
         self.broadcast_sizes("expand", &sizes)
     }
 
@@ -298,15 +251,7 @@ impl<T: Element> Tensor<T> {
     }
 
     fn broadcast_sizes(&self, op: &'static str, sizes: &[i64]) -> Result<Self> {
-        let too_large = || Error::Size {
-            op,
-            shape: sizes.to_vec(),
-        };
-        let shape = sizes
-            .iter()
-            .map(|&n| usize::try_from(n).map_err(|_| too_large()))
-            .collect::<Result<Dims>>()?;
-        view_numel(&shape).ok_or_else(too_large)?;
+        let shape = checked_dims(op, sizes, view_numel)?;
         Ok(self.view_as_layout(self.layout().broadcast_to(op, &shape)?))
     }
 

@@ -32,26 +32,40 @@ pub trait Kernel {
     fn run<I: Isa>(self) -> Self::Out;
 }
 
+/// The instruction sets that kernels are compiled for.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Set {
+    Portable,
+    Avx2,
+    Avx512,
+}
+
+/// The widest that this machine has. Not generic and never inlined, so that no kernel is compiled together with the ten
+/// questions.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+fn widest() -> Set {
+    if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
+        return Set::Portable;
+    }
+    let avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    if avx512 { Set::Avx512 } else { Set::Avx2 }
+}
+
 /// Runs `kernel` with the widest vectors that this machine has.
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-        {
-            // SAFETY: the condition above found every feature that `run_avx512` is compiled for.
-            return unsafe { run_avx512(kernel) };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the condition above found both features that `run_avx2` is compiled for.
-            return unsafe { run_avx2(kernel) };
-        }
-        kernel.run::<Portable>()
+    match widest() {
+        // SAFETY: `widest` found every feature that `run_avx512` is compiled for.
+        Set::Avx512 => unsafe { run_avx512(kernel) },
+        // SAFETY: `widest` found both features that `run_avx2` is compiled for.
+        Set::Avx2 => unsafe { run_avx2(kernel) },
+        Set::Portable => kernel.run::<Portable>(),
     }
     // NEON and its fused multiply-add belong to the baseline of 64-bit Arm.
     #[cfg(target_arch = "aarch64")]
@@ -79,8 +93,8 @@ pub fn each_path<K: Kernel>(kernel: impl Fn() -> K) -> Vec<(&'static str, K::Out
         ("picked", dispatch(kernel())),
     ];
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the line above found both features that `run_avx2` is compiled for.
+    if widest() != Set::Portable {
+        // SAFETY: `widest` found both features that `run_avx2` is compiled for.
         results.push(("avx2", unsafe { run_avx2(kernel()) }));
     }
     results.shrink_to_fit();

@@ -125,7 +125,7 @@ fn threaded<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, add: bool, out: &mut 
         pitch: n,
         add,
     };
-    let threads = rayon::current_num_threads();
+    let threads = rayon_core::current_num_threads();
     let dim = usize::from(n > m);
     let size = [m, n][dim];
     let width = size.div_ceil(threads).next_multiple_of(TILE);

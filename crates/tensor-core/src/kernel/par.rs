@@ -47,11 +47,11 @@ pub(crate) fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
             f(i);
         }
     };
-    let helpers = rayon::current_num_threads().min(n).saturating_sub(1);
+    let helpers = rayon_core::current_num_threads().min(n).saturating_sub(1);
     if helpers == 0 {
         return work();
     }
-    rayon::in_place_scope(|scope| {
+    rayon_core::in_place_scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(|_| work());
         }
@@ -96,6 +96,17 @@ pub fn split<O: Send>(
     cost: usize,
     f: impl Fn(usize, &mut [O]) + Sync,
 ) {
+    split_dyn(out, width, cost, &f);
+}
+
+/// The work of [`split`], compiled once for each type of output: the body of every loop is then there once, not once for
+/// one thread and once for several.
+fn split_dyn<O: Send>(
+    out: &mut [O],
+    width: usize,
+    cost: usize,
+    f: &(dyn Fn(usize, &mut [O]) + Sync),
+) {
     let items = out.len() / width.max(1);
     let Some(per_chunk) = per_chunk(items, width, cost) else {
         return f(0, out);
@@ -116,6 +127,17 @@ pub fn collect_split<O: Send, R: Send, const N: usize>(
     outputs: Parts<'_, O, N>,
     cost: usize,
     f: impl Fn(Range<usize>, Parts<'_, O, N>) -> R + Sync,
+) -> Vec<R> {
+    collect_split_dyn(items, width, outputs, cost, &f)
+}
+
+/// The work of [`collect_split`], as [`split_dyn`].
+fn collect_split_dyn<O: Send, R: Send, const N: usize>(
+    items: usize,
+    width: usize,
+    outputs: Parts<'_, O, N>,
+    cost: usize,
+    f: &(dyn Fn(Range<usize>, Parts<'_, O, N>) -> R + Sync),
 ) -> Vec<R> {
     let Some(per_chunk) = per_chunk(items, width, cost) else {
         return vec![f(0..items, outputs)];
@@ -143,10 +165,23 @@ pub fn collect_split<O: Send, R: Send, const N: usize>(
 
 /// As [`split`], over two outputs with `width_a` and `width_b` elements for each item.
 pub fn split2<A: Send, B: Send>(
+    a: (&mut [A], usize),
+    b: (&mut [B], usize),
+    cost: usize,
+    f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+) {
+    split2_dyn(a, b, cost, &f);
+}
+
+/// What [`split2`] does with the parts of its outputs.
+type Work2<'a, A, B> = dyn Fn(usize, &mut [A], &mut [B]) + Sync + 'a;
+
+/// The work of [`split2`], as [`split_dyn`].
+fn split2_dyn<A: Send, B: Send>(
     (a, width_a): (&mut [A], usize),
     (b, width_b): (&mut [B], usize),
     cost: usize,
-    f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+    f: &Work2<'_, A, B>,
 ) {
     let items = a.len() / width_a.max(1);
     let Some(per_chunk) = per_chunk(items, width_a.max(width_b), cost) else {
@@ -161,6 +196,15 @@ pub fn split2<A: Send, B: Send>(
 
 /// `f(start..end)` for fixed chunks of `0..items`, the results in order.
 pub fn collect<R: Send>(items: usize, cost: usize, f: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
+    collect_dyn(items, cost, &f)
+}
+
+/// The work of [`collect`], as [`split_dyn`].
+fn collect_dyn<R: Send>(
+    items: usize,
+    cost: usize,
+    f: &(dyn Fn(Range<usize>) -> R + Sync),
+) -> Vec<R> {
     let Some(per_chunk) = per_chunk(items, 1, cost) else {
         return vec![f(0..items)];
     };

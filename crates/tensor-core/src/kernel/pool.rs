@@ -7,7 +7,6 @@
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layout::checked_numel;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -61,21 +60,22 @@ pub fn clear() {
     bool::pool().empty();
 }
 
-/// The waiting buffers of one element type, by their length.
+/// The waiting buffers of one element type: a shelf for each length, of which a program uses a few dozen at most.
 pub struct Pool<T> {
-    shelves: Mutex<BTreeMap<usize, Vec<Vec<T>>>>,
+    shelves: Mutex<Vec<(usize, Vec<Vec<T>>)>>,
 }
 
 impl<T> Pool<T> {
     pub(crate) const fn new() -> Self {
         Pool {
-            shelves: Mutex::new(BTreeMap::new()),
+            shelves: Mutex::new(Vec::new()),
         }
     }
 
     fn take(&self, len: usize) -> Option<Vec<T>> {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let data = shelves.get_mut(&len)?.pop()?;
+        let (_, shelf) = shelves.iter_mut().find(|(n, _)| *n == len)?;
+        let data = shelf.pop()?;
         HELD.fetch_sub(size_of_val(&data[..]), Ordering::Relaxed);
         Some(data)
     }
@@ -93,21 +93,19 @@ impl<T> Pool<T> {
             }
         }
         HELD.fetch_add(bytes, Ordering::Relaxed);
-        self.shelves
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(data.len())
-            .or_default()
-            .push(data);
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        match shelves.iter_mut().find(|(n, _)| *n == data.len()) {
+            Some((_, shelf)) => shelf.push(data),
+            None => shelves.push((data.len(), vec![data])),
+        }
     }
 
     fn empty(&self) {
         let shelves =
             std::mem::take(&mut *self.shelves.lock().unwrap_or_else(PoisonError::into_inner));
         let bytes: usize = shelves
-            .values()
-            .flatten()
-            .map(|data| size_of_val(&data[..]))
+            .iter()
+            .map(|(len, shelf)| shelf.len() * len * size_of::<T>())
             .sum();
         HELD.fetch_sub(bytes, Ordering::Relaxed);
     }

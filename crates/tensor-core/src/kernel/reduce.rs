@@ -293,7 +293,8 @@ fn fold_columns<T, R, O>(
     };
     let n_blocks = out.len() / run * blocks_per_run;
     let parts = len.div_ceil(ROWS);
-    let part = |task: usize| {
+    // Behind a reference, so that it is compiled once for the two ways to call it.
+    let part: &(dyn Fn(usize) -> Vec<R::Acc> + Sync) = &|task: usize| {
         let (block, part) = (task / parts, task % parts);
         let (start, end) = span(block);
         let rows = Source::new(
@@ -323,7 +324,7 @@ fn fold_columns<T, R, O>(
     let accs: Vec<Vec<R::Acc>> = if out.len().saturating_mul(len) < par::GRAIN {
         (0..tasks).map(part).collect()
     } else {
-        par::each(0..tasks, &part)
+        par::each(0..tasks, part)
     };
     for (block, accs) in accs.chunks(parts).enumerate() {
         let (start, end) = span(block);
