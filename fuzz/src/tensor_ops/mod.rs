@@ -160,6 +160,11 @@ impl<'a> Machine<'a> {
                 *n = 1;
             }
         }
+        // The sizes of a tensor without elements may be huge, and here the 0 beside them may be gone.
+        let numel = shape.iter().try_fold(1usize, |p, &n| p.checked_mul(n));
+        if numel.is_none_or(|n| n > 4096) {
+            return self.take();
+        }
         self.fresh(&shape)
     }
 
