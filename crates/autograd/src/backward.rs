@@ -55,6 +55,12 @@ impl<T: Float> Var<T> {
     }
 }
 
+/// Whether shape `from` broadcasts to shape `to`.
+fn broadcasts(from: &[usize], to: &[usize]) -> bool {
+    let fits = |(f, t): (&usize, &usize)| f == t || *f == 1;
+    from.len() <= to.len() && from.iter().rev().zip(to.iter().rev()).all(fits)
+}
+
 pub(crate) fn unit_seed<T: Float>(op: &'static str, y: &Var<T>) -> Result<Var<T>> {
     if y.numel() != 1 {
         return Err(Error::Tape {
@@ -266,13 +272,15 @@ impl<T: Float> Pass<'_, T> {
             .fold(0, |mask, (i, &x)| mask | u64::from(wants(x)) << i);
         let watcher = self.tape.watcher();
         let in_rule = watcher.map(|w| w.enter_rule(at));
-        let Some(grads) = shelf.run(index, dy, Needs(needs), self.retain) else {
+        let Some((op, grads)) = shelf.run(index, dy, Needs(needs), self.retain) else {
             return self.fail(TapeProblem::Released);
         };
         drop(in_rule);
         let mut grads = grads?;
-        if grads.0.len() != inputs.len() {
-            return self.fail(TapeProblem::GradCount);
+        let (given, operands) = (grads.0.len(), inputs.len());
+        if given != operands {
+            let problem = TapeProblem::GradCount { given, operands };
+            return Err(Error::Tape { op, problem });
         }
         if let Some(watcher) = watcher {
             for (i, dx) in grads.0.iter().enumerate() {
@@ -282,19 +290,25 @@ impl<T: Float> Pass<'_, T> {
             }
         }
         // Taken out one by one: the list as a whole is too large to be moved for nothing.
-        for (&input, dx) in inputs.iter().zip(&mut grads.0) {
+        for (i, (&input, dx)) in inputs.iter().zip(&mut grads.0).enumerate() {
             if wants(input)
                 && let Some(dx) = dx.take()
             {
-                let dx = self.fitted(input, dx)?;
+                let dx = self.fitted((op, i), input, dx)?;
                 pending.add(input, dx, self.create_graph)?;
             }
         }
         Ok(())
     }
 
-    /// `dx` in the shape of node `input`: what broadcasting spread is summed.
-    fn fitted(&self, input: usize, dx: Var<T>) -> Result<Var<T>> {
+    /// `dx`, which an operation gave for one of its operands, in the shape of that operand's node `input`: what
+    /// broadcasting spread is summed.
+    fn fitted(
+        &self,
+        (op, operand): (&'static str, usize),
+        input: usize,
+        dx: Var<T>,
+    ) -> Result<Var<T>> {
         let record = self.tape.record();
         let shape = &record.nodes[input].shape;
         if same_shape(dx.shape(), shape) {
@@ -302,6 +316,16 @@ impl<T: Float> Pass<'_, T> {
         }
         let shape = shape.clone();
         drop(record);
+        if !broadcasts(&shape, dx.shape()) {
+            return Err(Error::Shape {
+                op,
+                what: "a gradient of the backward rule",
+                got: dx.shape().into(),
+                expected: format!(
+                    "operand {operand} has shape {shape:?}: return that shape, or one that it broadcasts to"
+                ),
+            });
+        }
         dx.sum_to(&shape)
     }
 }

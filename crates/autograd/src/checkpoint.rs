@@ -61,7 +61,7 @@ pub fn checkpoint<T: Float>(
 /// let x = Tape::new().leaf(Tensor::<f64>::ones([4, 4])?);
 /// let drop = |v: &[Var<f64>], rng: &mut Xoshiro256PlusPlus| {
 ///     let kept = Tensor::<f64>::rand(v[0].shape(), rng)?.lt(0.5)?;
-///     v[0].exp().keep_where(&kept).mul(2.0)
+///     v[0].exp().keep_where(&kept)?.mul(2.0)
 /// };
 /// let y = checkpoint_with(&mut rng, drop, &[&x])?;
 /// let grads = y.sum(..)?.backward()?;

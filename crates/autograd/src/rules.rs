@@ -30,7 +30,8 @@ impl Place {
 
 /// The rules of one type, as the tape sees them.
 pub(crate) trait Shelf<T: Float> {
-    /// Runs the rule at `index`, which is freed unless `retain` or it fails; `None` if it was freed before.
+    /// Runs the rule at `index`, which is freed unless `retain` or it fails, and says its name; `None` if it was freed
+    /// before.
     ///
     /// While it runs the rule is not on its shelf, because a recorded pass puts rules there. It is put back if it panics.
     fn run(
@@ -39,7 +40,7 @@ pub(crate) trait Shelf<T: Float> {
         dy: &Var<T>,
         needs: Needs,
         retain: bool,
-    ) -> Option<Result<Grads<T>>>;
+    ) -> Option<(&'static str, Result<Grads<T>>)>;
 
     /// [`Op::definition`] of the rule at `index`; `None` if it was freed.
     fn definition(&self, index: usize) -> Option<Result<Var<T>>>;
@@ -95,18 +96,19 @@ impl<T: Float, O: Op<T>> Shelf<T> for Run<O> {
         dy: &Var<T>,
         needs: Needs,
         retain: bool,
-    ) -> Option<Result<Grads<T>>> {
+    ) -> Option<(&'static str, Result<Grads<T>>)> {
         let rule = self.chunks.borrow_mut()[index / CHUNK][index % CHUNK].take();
         let mut running = Running {
             run: self,
             index,
             rule,
         };
-        let grads = running.rule.as_ref()?.backward(dy, needs);
+        let rule = running.rule.as_ref()?;
+        let (name, grads) = (rule.name(), rule.backward(dy, needs));
         if !retain && grads.is_ok() {
             running.rule = None;
         }
-        Some(grads)
+        Some((name, grads))
     }
 
     fn definition(&self, index: usize) -> Option<Result<Var<T>>> {

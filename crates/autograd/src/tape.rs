@@ -127,8 +127,9 @@ impl<T: Float> Tape<T> {
     ///
     /// Each result and each gradient is looked at once. The first bad one is an [`Error::Anomaly`](crate::Error::Anomaly)
     /// from the operation that made it, if that takes several values, or else from the next such operation and from
-    /// `backward`; [`Tape::anomaly`] asks for it at any time. A tape made by [`Tape::new`] does none of this and pays
-    /// nothing.
+    /// `backward`; [`Tape::anomaly`] asks for it at any time. An operator such as `&a / &b`, which has no error to
+    /// return, panics with the message: write `a.div(&b)?` where that is not wanted. A tape made by [`Tape::new`] does
+    /// none of this and pays nothing.
     pub fn watching(watch: Watch) -> Self {
         Self::make(Some(watch), None)
     }

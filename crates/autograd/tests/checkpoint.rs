@@ -109,7 +109,7 @@ fn second_derivatives_of_parameters() {
 fn dropout_draws_the_same() {
     let drop = |v: &[Var<f64>], rng: &mut Xoshiro256PlusPlus| {
         let kept = Tensor::<f64>::rand(v[0].shape(), rng)?.lt(0.5)?;
-        v[0].exp().keep_where(&kept).mul(2.0)
+        v[0].exp().keep_where(&kept)?.mul(2.0)
     };
     let x = Tensor::<f64>::ones([8, 8]).unwrap();
     let run = |with: bool| {
@@ -138,7 +138,7 @@ fn a_generator_made_within() {
         move |v: &[Var<f64>]| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let kept = Tensor::<f64>::rand(v[0].shape(), &mut rng)?.lt(0.5)?;
-            v[0].exp().keep_where(&kept).mul(2.0)
+            v[0].exp().keep_where(&kept)?.mul(2.0)
         }
     };
     let x = Tape::new().leaf(Tensor::ones([8, 8]).unwrap());

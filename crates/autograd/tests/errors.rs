@@ -51,6 +51,8 @@ fn elements() {
     let mask = Tensor::full([2, 3], true).unwrap();
     fail! {
         x.add(&y) => clash("add");
+        x.keep_where(&Tensor::full([3], true).unwrap()) =>
+            "keep_where: the mask has shape [3], but it must have the shape [2, 3] of the value";
         x.sub(&y) => clash("sub");
         x.mul(&y) => clash("mul");
         x.div(&y) => clash("div");
@@ -269,16 +271,16 @@ fn the_tape() {
         grad(&[&sum], &[&other], GradOptions::new()) =>
             "grad: the operands lie on different tapes: make all leaves on one tape, or `detach` one operand";
         grad(&[&sum], &[&constant], GradOptions::new()) =>
-            "grad: the value depends on no leaf of a tape: make the inputs with `tape.leaf`";
+            "grad: the value depends on no leaf of a tape: make what it is differentiated by with `tape.leaf`, or give a model its data with `tape.input`";
         grads.get(&other) =>
             "gradients: the value lies on another tape than these gradients come from: ask those of its own tape's \
              backward pass";
         grads.get(&w) =>
             "gradients: no gradient for this value: the result that was differentiated does not depend on it";
         x.add(&other) => "add: the operands lie on different tapes: make all leaves on one tape, or `detach` one operand";
-        constant.hook(|_| Ok(None)) => "hook: the value depends on no leaf of a tape: make the inputs with `tape.leaf`";
+        constant.hook(|_| Ok(None)) => "hook: the value depends on no leaf of a tape: make what it is differentiated by with `tape.leaf`, or give a model its data with `tape.input`";
         constant.retain_grad() =>
-            "retain_grad: the value depends on no leaf of a tape: make the inputs with `tape.leaf`";
+            "retain_grad: the value depends on no leaf of a tape: make what it is differentiated by with `tape.leaf`, or give a model its data with `tape.input`";
         checkpoint(move |v: &[Var<F>]| v[0].mul(&captured), &[&x]) =>
             "mul: the function uses a value of a tape that is none of its inputs: pass it as an input, or `detach` \
              it";

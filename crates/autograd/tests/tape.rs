@@ -51,8 +51,8 @@ fn what_was_freed_says_so() {
     let e = y.backward().unwrap_err();
     assert_eq!(
         e.to_string(),
-        "backward: the graph was freed by an earlier backward pass: keep it with `retain_graph`, or run the forward pass \
-         again"
+        "backward: the graph was freed by an earlier backward pass: keep it with `backward_retain` or \
+         `retain_graph`, or run the forward pass again"
     );
 }
 
@@ -184,19 +184,23 @@ fn parameters_enter_once_and_clones_are_others() {
     assert!(grads.find(&twin).is_none());
 }
 
-/// An operation whose rule fails in one of two ways.
-struct Bad {
-    error: bool,
+/// An operation whose rule fails in some way.
+#[derive(Clone, Copy)]
+enum Bad {
+    Error,
+    Count,
+    Shape,
 }
 impl<T: Float> Op<T> for Bad {
     fn name(&self) -> &'static str {
         "bad"
     }
     fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
-        if self.error {
-            return Err(dy.value().reshape([7, 7]).unwrap_err());
+        match self {
+            Bad::Error => Err(dy.value().reshape([7, 7]).unwrap_err()),
+            Bad::Count => Ok(Grads::two(None, None)),
+            Bad::Shape => Ok(Grads::one(Var::from(Tensor::zeros([3, 2])?))),
         }
-        Ok(Grads::two(None, None))
     }
 }
 
@@ -204,12 +208,21 @@ impl<T: Float> Op<T> for Bad {
 fn a_rule_that_fails_leaves_the_tape_usable() {
     let tape = Tape::new();
     let x = tape.leaf(Tensor::scalar(3.0f64));
-    let bad = |error| Var::record(&[&x], x.value().clone(), |_| Bad { error }).unwrap();
-    let e = bad(true).backward().unwrap_err();
-    assert!(e.to_string().starts_with("reshape:"), "{e}");
+    let bad = |how: Bad| {
+        let ones = Tensor::ones([2, 3]).unwrap();
+        let y = Var::record(&[&tape.leaf(ones.clone())], ones.clone(), |_| how).unwrap();
+        y.backward_with(&ones).unwrap_err().to_string()
+    };
+    let e = bad(Bad::Error);
+    assert!(e.starts_with("reshape:"), "{e}");
     assert_eq!(
-        problem(bad(false).backward().unwrap_err()),
-        TapeProblem::GradCount
+        bad(Bad::Count),
+        "bad: the backward rule returned 2 gradients for 1 operands: return one for each, `None` for one that is not wanted"
+    );
+    assert_eq!(
+        bad(Bad::Shape),
+        "bad: a gradient of the backward rule has shape [3, 2], but operand 0 has shape [2, 3]: return that shape, or one \
+         that it broadcasts to"
     );
     assert_eq!(
         x.square()

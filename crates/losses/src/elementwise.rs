@@ -307,7 +307,7 @@ pub(crate) fn strong_product<T: Float>(g: &Var<T>, v: &Var<T>) -> Result<Var<T>>
     let counts = v
         .value()
         .zip(g.value(), |v: T, g: T| g != T::ZERO || v.finite())?;
-    g.mul(v.keep_where(&counts))
+    g.mul(v.keep_where(&counts)?)
 }
 
 /// 1, -1 or 0 by the sign of `d`; 0 for NaN, as PyTorch's.
@@ -340,7 +340,7 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Fused<T> for ElementwiseN<T, 
         let mut elements = loss.definition(inputs)?;
         if let Some(w) = weight {
             let counts = w.ne(T::ZERO)?.broadcast_to(elements.shape())?;
-            elements = elements.keep_where(&counts).mul(Var::from(w))?;
+            elements = elements.keep_where(&counts)?.mul(Var::from(w))?;
         }
         reduction.apply(&elements, *divisor)
     }

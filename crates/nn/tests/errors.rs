@@ -233,6 +233,8 @@ fn optimizers() {
     let mut model = linear();
     let mut grads = gradients(&model, 1.0);
     let mut wild = gradients(&model, F::INFINITY);
+    let (twin, ones) = (linear(), Tensor::full([1, 2], 1.0).unwrap());
+    let other = gradients(&twin, 1.0);
     let empty = State::<F>::new();
     let bad = |o: Box<dyn Optimizer<F>>| o.check();
     fail! {
@@ -255,25 +257,33 @@ fn optimizers() {
             "lion: beta1 is 1, but it must be at least 0 and below 1";
         bad(Box::new(Groups::<F>::new().add(|_| true, Sgd::new(-1.0)))) =>
             "sgd: lr is -1, but it must be finite and not negative";
+        Sgd::<F>::new(0.1).step(&mut model, &other) =>
+            "sgd: the set of gradients is one of 2 values, none of them a parameter of this model, but it must come \
+             from a backward pass through this very model: a clone has parameters of its own";
+        Groups::<F>::new().rest(Sgd::new(0.1)).step(&mut model, &other) =>
+            "groups: the set of gradients is one of 2 values, none of them a parameter of this model, but it must \
+             come from a backward pass through this very model: a clone has parameters of its own";
+        Lbfgs::<F>::new(1.0).step_with(&mut model, |_| twin.forward(&Tape::new().input(ones.clone()))?.sum(..)) =>
+            "lbfgs: the set of gradients is one of 2 values, none of them a parameter of this model, but it must \
+             come from a backward pass through this very model: a clone has parameters of its own";
         Sgd::<F>::new(0.1).load_state(&empty) =>
-            "state: a note is `lr`: missing, but it must be there and be of the type asked for: save and load with \
-             the same program";
-        Adam::<F>::new(0.1).load_state(&empty) =>
-            "state: a note is `lr`: missing, but it must be there and be of the type asked for: save and load with \
-             the same program";
+            "sgd: the state is not that of an optimizer, but it must be that of an optimizer of the same kind and \
+             options";
+        Adam::<F>::new(0.1).load_state(&Optimizer::<F>::state(&Sgd::<F>::new(0.1))) =>
+            "adam: the state is that of sgd, but it must be that of an optimizer of the same kind and options";
         Groups::<F>::new().rest(Sgd::new(0.1)).load_state(&empty) =>
             "state: the section asked for is `0`, but the state has none of that name: was it saved with one?";
         Groups::<F>::new().rest(Sgd::new(-1.0)).step(&mut model, &grads) =>
             "sgd: lr is -1, but it must be finite and not negative";
         Lbfgs::<F>::new(-1.0).check() => "lbfgs: lr is -1, but it must be finite and not negative";
         Lbfgs::<F>::new(1.0).load_state(&empty) =>
-            "state: a note is `iterations`: missing, but it must be there and be of the type asked for: save and \
-             load with the same program";
+            "lbfgs: the state is not that of an optimizer, but it must be that of an optimizer of the same kind and \
+             options";
         Lbfgs::<F>::new(1.0).step_with(&mut model, |m| m.forward(&v(&[4, 2]))) =>
             "item: the tensor has shape [4, 3], but an item can be taken of one element only: index or reduce it \
              first";
         Lbfgs::<F>::new(1.0).step_with(&mut model, |_| Ok(Var::from(Tensor::scalar(1.0)))) =>
-            "backward: the value depends on no leaf of a tape: make the inputs with `tape.leaf`";
+            "backward: the value depends on no leaf of a tape: make what it is differentiated by with `tape.leaf`, or give a model its data with `tape.input`";
         clip_grad_norm(&model, &mut grads, -1.0, 2.0) =>
             "clip_grad_norm: max_norm is -1, but it must not be negative";
         clip_grad_norm(&model, &mut grads, 1.0, NAN) => "clip_grad_norm: norm_type is NaN, but it must be above 0";

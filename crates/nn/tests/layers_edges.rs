@@ -55,6 +55,23 @@ fn pools_see_nan_and_infinities() {
     assert!(MaxPool1d::new(2).forward(&x).unwrap().value()[[0, 0]].is_nan());
 }
 
+/// As `torch.nn.functional.max_pool1d(x, 2, 1, 1, 2)`: the only window has its two places left and right of the element.
+#[test]
+fn a_window_with_no_place_inside_is_minus_infinity() {
+    let layer = MaxPool1d::new(2).stride(1).padding(1).dilation(2);
+    let x = Tape::new().leaf(Tensor::from([[5.0f64]]));
+    let y = layer.forward(&x).unwrap();
+    assert_eq!(y.value().to_vec(), [f64::NEG_INFINITY]);
+    let grads = y.sum(..).unwrap().backward().unwrap();
+    assert_eq!(grads.get(&x).unwrap().to_vec(), [0.0]);
+    // Half of the kernel, not of how far it reaches.
+    let e = MaxPool1d::new(2).padding(2).dilation(3).forward(&x);
+    assert_eq!(
+        e.unwrap_err().to_string(),
+        "max_pool1d: padding is 2, but it must be at most half of the kernel"
+    );
+}
+
 #[test]
 fn norms_keep_their_digits_far_from_zero() {
     // The deviation is lost in the square of the mean, were it taken from there.

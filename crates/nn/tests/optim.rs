@@ -164,7 +164,7 @@ fn lbfgs_refuses_what_leads_nowhere() {
     );
     assert_eq!(
         message(Lbfgs::new(1.0).step_with(&mut model, |_| Ok(Var::from(Tensor::scalar(1.0))))),
-        "backward: the value depends on no leaf of a tape: make the inputs with `tape.leaf`"
+        "backward: the value depends on no leaf of a tape: make what it is differentiated by with `tape.leaf`, or give a model its data with `tape.input`"
     );
     assert_eq!(model.weight.value().item().unwrap(), 2.0);
     // Beyond 3 there is no value; the search turns back.
@@ -363,8 +363,16 @@ fn an_optimizer_belongs_to_one_model() {
         .load_state(&Optimizer::state(&adam));
     assert_eq!(
         message.unwrap_err().to_string(),
-        "sgd: the state is one that for weight has [\"exp_avg\", \"exp_avg_sq\"], where [\"momentum_buffer\"] are \
-         kept, but it must be that of an optimizer of the same kind and options"
+        "sgd: the state is that of adam, but it must be that of an optimizer of the same kind and options"
+    );
+    // So is that of other options.
+    let message = Adam::<f64>::new(0.1)
+        .amsgrad(true)
+        .load_state(&Optimizer::state(&adam));
+    assert_eq!(
+        message.unwrap_err().to_string(),
+        "adam: the state is one that for weight has [\"exp_avg\", \"exp_avg_sq\"], where [\"exp_avg\", \
+         \"exp_avg_sq\", \"max_exp_avg_sq\"] are kept, but it must be that of an optimizer of the same kind and options"
     );
 }
 

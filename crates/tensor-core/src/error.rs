@@ -266,6 +266,17 @@ impl Error {
     }
 }
 
+/// The result, or a panic with the error's message: for operators and the few methods that have no error to return. It
+/// shows the line of whoever called them, which a closure would lose.
+#[track_caller]
+#[doc(hidden)]
+pub fn sure<R>(result: Result<R>) -> R {
+    match result {
+        Ok(value) => value,
+        Err(e) => panic!("{e}"),
+    }
+}
+
 /// The ways in which a tape can be used wrongly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -281,7 +292,9 @@ pub enum TapeProblem {
     )]
     Captured,
     /// A value that depends on no leaf.
-    #[error("the value depends on no leaf of a tape: make the inputs with `tape.leaf`")]
+    #[error(
+        "the value depends on no leaf of a tape: make what it is differentiated by with `tape.leaf`, or give a model its data with `tape.input`"
+    )]
     Untracked,
     /// A gradient asked of gradients that do not hold it.
     #[error("no gradient for this value: the result that was differentiated does not depend on it")]
@@ -303,7 +316,7 @@ pub enum TapeProblem {
     Unused,
     /// A second backward pass over a graph that the first has freed.
     #[error(
-        "the graph was freed by an earlier backward pass: keep it with `retain_graph`, or run the forward pass again"
+        "the graph was freed by an earlier backward pass: keep it with `backward_retain` or `retain_graph`, or run the forward pass again"
     )]
     Released,
     /// A seed where none can be made up.
@@ -312,8 +325,15 @@ pub enum TapeProblem {
     )]
     NeedsSeed,
     /// A rule that gave back the wrong number of gradients.
-    #[error("the backward rule returned another number of gradients than the operation has inputs")]
-    GradCount,
+    #[error(
+        "the backward rule returned {given} gradients for {operands} operands: return one for each, `None` for one that is not wanted"
+    )]
+    GradCount {
+        /// How many gradients the rule returned.
+        given: usize,
+        /// How many operands the operation has.
+        operands: usize,
+    },
 }
 
 /// Shows where it began on a line of its own, and nothing if that is not known.

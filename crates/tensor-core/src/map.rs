@@ -333,7 +333,7 @@ impl<T: Element> Tensor<T> {
     /// A kernel on every element.
     pub(crate) fn unary<O: Element>(&self, f: impl Unary<T, O>) -> Tensor<O> {
         // Fails only where the system has no memory for a tensor of the size of one that exists.
-        unary(f, self).unwrap_or_else(|e| panic!("{e}"))
+        crate::error::sure(unary(f, self))
     }
 
     /// The same values in another element type: rounded to a float, truncated and saturated to an integer, `!= 0`

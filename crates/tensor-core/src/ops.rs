@@ -1,6 +1,7 @@
 //! The operators `+ - * /` and unary `-`, which call the methods of the same meaning.
 
 use crate::element::{Float, Number};
+use crate::error::sure;
 use crate::map::{Operand, Scalar};
 use crate::tensor::Tensor;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -15,7 +16,7 @@ macro_rules! operator {
             /// Where the method of the same name returns an error, with its message.
             #[track_caller]
             fn $op(self, other: O) -> Tensor<T> {
-                Tensor::$method(self, other).unwrap_or_else(|e| panic!("{e}"))
+                sure(Tensor::$method(self, other))
             }
         }
         impl<T: $bound, O: Operand<T>> $trait<O> for Tensor<T> {
@@ -24,7 +25,7 @@ macro_rules! operator {
             /// Where the method of the same name returns an error, with its message.
             #[track_caller]
             fn $op(self, other: O) -> Tensor<T> {
-                Tensor::$method(&self, other).unwrap_or_else(|e| panic!("{e}"))
+                sure(Tensor::$method(&self, other))
             }
         }
     };
@@ -43,8 +44,8 @@ macro_rules! scalar_left {
             /// If the number is no value of the tensor's element type.
             #[track_caller]
             fn $op(self, x: &Tensor<T>) -> Tensor<T> {
-                let left = self.element(stringify!($op)).unwrap_or_else(|e| panic!("{e}"));
-                Tensor::$op(&Tensor::scalar(left), x).unwrap_or_else(|e| panic!("{e}"))
+                let left = sure(self.element(stringify!($op)));
+                sure(Tensor::$op(&Tensor::scalar(left), x))
             }
         }
         impl<T: $bound> $trait<Tensor<T>> for $scalar {

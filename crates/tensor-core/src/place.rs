@@ -74,8 +74,7 @@ impl<T: Element> Tensor<T> {
     /// If this is a broadcast view with more elements than memory holds.
     #[track_caller]
     pub fn nonzero(&self) -> Tensor<i64> {
-        self.try_nonzero("nonzero")
-            .unwrap_or_else(|e| panic!("{e}"))
+        crate::error::sure(self.try_nonzero("nonzero"))
     }
 
     /// As [`Tensor::nonzero`], for an operation named `op`.

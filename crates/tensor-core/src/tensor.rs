@@ -252,8 +252,7 @@ impl<T: Element> Tensor<T> {
     /// If this is a broadcast view that as a copy would not fit into memory.
     #[track_caller]
     pub fn contiguous(&self) -> Self {
-        self.try_contiguous("contiguous")
-            .unwrap_or_else(|e| panic!("{e}"))
+        crate::error::sure(self.try_contiguous("contiguous"))
     }
 
     /// As [`Tensor::contiguous`], for an operation named `op`.
@@ -271,8 +270,7 @@ impl<T: Element> Tensor<T> {
     /// If the copy would not fit into memory.
     #[track_caller]
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        self.try_as_mut_slice("as_mut_slice")
-            .unwrap_or_else(|e| panic!("{e}"))
+        crate::error::sure(self.try_as_mut_slice("as_mut_slice"))
     }
 
     /// As [`Tensor::as_mut_slice`], for an operation named `op`.

@@ -6,7 +6,9 @@ mod bad_calls;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::StandardNormal;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 use tensor_core::shape::Axes;
 use tensor_core::{Border, Ellipsis, Error, Interpolation, IntoShape, Scalar, Tensor, i, rows};
 
@@ -469,8 +471,28 @@ fn picking_and_joining() {
     }
 }
 
-/// The message of the panic that `f` ends in.
+thread_local! {
+    /// The file in which this thread panicked last.
+    static PANICKED_IN: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// The message of the panic that `f` ends in, whose place is the line in this file that called.
 fn panic_of<T>(f: impl FnOnce() -> T) -> String {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let file = panic.location().map_or("", |place| place.file());
+            PANICKED_IN.with(|p| p.replace(file.to_string()));
+            before(panic);
+        }));
+    });
+    let words = words_of(f);
+    assert_eq!(PANICKED_IN.take(), file!(), "{words}");
+    words
+}
+
+fn words_of<T>(f: impl FnOnce() -> T) -> String {
     match catch_unwind(AssertUnwindSafe(|| drop(f()))) {
         Ok(()) => panic!("no panic"),
         Err(message) => *message.downcast::<String>().expect("a message"),

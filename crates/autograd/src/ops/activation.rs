@@ -38,7 +38,7 @@ activation! {
         // The exponential of what is not above 0 only, because elsewhere it might be infinite; the second slope
         // at 0 is 0, as in PyTorch.
         let low = x.value().gt(T::ZERO)?.logical_not();
-        let inner = x.keep_where(&low.logical_and(&x.value().ne(T::ZERO)?)?);
+        let inner = x.keep_where(&low.logical_and(&x.value().ne(T::ZERO)?)?)?;
         dy * (inner.exp() * alpha).where_(&low, Var::from(x.value().ones_like()))?
     };
     /// `x Φ(x)`, where Φ is the normal distribution function; accurate in the left tail.
@@ -70,17 +70,17 @@ activation! {
         dy.where_(&straight, dy * (x * beta).clamp(None, threshold).sigmoid())?
     };
     /// `min(max(x, 0), 6)`, with slope 0 at both ends.
-    relu6() / Relu6 = |x, dy| strictly_between(x, dy, T::ZERO, T::of(6.0));
+    relu6() / Relu6 = |x, dy| strictly_between(x, dy, T::ZERO, T::of(6.0))?;
     /// `min(max(x, min), max)`, with slope 0 at both ends. PyTorch's defaults are -1 and 1.
-    hardtanh(min, max) / Hardtanh = |x, dy| strictly_between(x, dy, min, max);
+    hardtanh(min, max) / Hardtanh = |x, dy| strictly_between(x, dy, min, max)?;
     /// `min(max(x + 3, 0), 6) / 6`: straight lines for a sigmoid, with slope 0 at both ends.
-    hardsigmoid() / Hardsigmoid = |x, dy| strictly_between(x, &(dy / 6.0), T::of(-3.0), T::of(3.0));
+    hardsigmoid() / Hardsigmoid = |x, dy| strictly_between(x, &(dy / 6.0), T::of(-3.0), T::of(3.0))?;
     /// `x · min(max(x + 3, 0), 6) / 6`: [`Var::silu`] with straight lines for the sigmoid.
     hardswish() / Hardswish = |x, dy| {
         let three = T::of(3.0);
         let bent = x.value().map(|x: T| (x > -three && x < three) || x.is_nan_());
         let straight = x.value().ge(three)?;
-        (dy * (x / 3.0 + 0.5)).keep_where(&bent) + dy.keep_where(&straight)
+        (dy * (x / 3.0 + 0.5)).keep_where(&bent)? + dy.keep_where(&straight)?
     };
     /// `x` above 0, `alpha (e^(x / alpha) - 1)` elsewhere, whose slope has no jump. PyTorch's default alpha is 1.
     celu(alpha) / Celu = |x, dy| dy * below_zero(x, |x| Ok((x / alpha).exp()), T::ONE)?;
@@ -94,13 +94,13 @@ activation! {
     /// `x - tanh x`
     tanhshrink() / Tanhshrink = |x, dy| dy * x.tanh().square();
     /// `x` moved by `lambda` towards 0, and 0 where it would pass it. PyTorch's default is 0.5.
-    softshrink(lambda) / Softshrink = |x, dy| outside(x, dy, lambda);
+    softshrink(lambda) / Softshrink = |x, dy| outside(x, dy, lambda)?;
     /// `x` outside of `[-lambda, lambda]`, and 0 within. PyTorch's default is 0.5.
-    hardshrink(lambda) / Hardshrink = |x, dy| outside(x, dy, lambda);
+    hardshrink(lambda) / Hardshrink = |x, dy| outside(x, dy, lambda)?;
     /// `x` above `threshold`, `value` elsewhere.
     threshold(threshold, _value) / Threshold = |x, dy| {
         let passes = |x: T| x > threshold || x.is_nan_();
-        dy.keep_where(&x.value().map(passes))
+        dy.keep_where(&x.value().map(passes))?
     };
     /// `x` without its whole part: `x - trunc x`. Its slope is 1.
     frac() / Frac = |_x, dy| dy.clone();
@@ -108,17 +108,17 @@ activation! {
     /// largest and smallest finite value.
     nan_to_num(nan, posinf, neginf) / NanToNum = |x, dy| {
         let _ = (nan, posinf, neginf);
-        dy.keep_where(&x.value().isfinite())
+        dy.keep_where(&x.value().isfinite())?
     };
 }
 
 /// The gradient between two bounds; 0 at the bounds and beyond.
-fn strictly_between<T: Float>(x: &Var<T>, dy: &Var<T>, min: T, max: T) -> Var<T> {
+fn strictly_between<T: Float>(x: &Var<T>, dy: &Var<T>, min: T, max: T) -> Result<Var<T>> {
     dy.keep_where(&x.value().map(|x: T| x > min && x < max))
 }
 
 /// The gradient outside of `[-lambda, lambda]`.
-fn outside<T: Float>(x: &Var<T>, dy: &Var<T>, lambda: T) -> Var<T> {
+fn outside<T: Float>(x: &Var<T>, dy: &Var<T>, lambda: T) -> Result<Var<T>> {
     dy.keep_where(&x.value().map(|x: T| x < -lambda || x > lambda))
 }
 
@@ -130,7 +130,7 @@ fn below_zero<T: Float>(
     above: T,
 ) -> Result<Var<T>> {
     let low = x.value().gt(T::ZERO)?.logical_not();
-    let inner = x.keep_where(&low.logical_and(&x.value().ne(T::ZERO)?)?);
+    let inner = x.keep_where(&low.logical_and(&x.value().ne(T::ZERO)?)?)?;
     slope(&inner)?.where_(&low, Var::from(x.value().full_like(above)))
 }
 
@@ -146,7 +146,7 @@ impl<T: Float> Op<T> for Logit<T> {
         let x = self.x.on(dy);
         let (dx, eps) = (dy / (&x * (1.0 - &x)), self.eps);
         Ok(Grads::one(match eps {
-            Some(eps) => dx.keep_where(&x.value().map(|x: T| x >= eps && x <= T::ONE - eps)),
+            Some(eps) => dx.keep_where(&x.value().map(|x: T| x >= eps && x <= T::ONE - eps))?,
             None => {
                 // Outside of [0, 1] there is no logit.
                 let inside = x.value().map(|x: T| x >= T::ZERO && x <= T::ONE);
@@ -174,8 +174,8 @@ impl<T: Float> Var<T> {
         let along = channel_weight(self.shape(), weight.shape())?;
         // Both parts are cut out, so that no infinity of one meets a zero of the other.
         let above = self.value().gt(T::ZERO)?;
-        let below = self.keep_where(&above.logical_not());
-        self.keep_where(&above)
+        let below = self.keep_where(&above.logical_not())?;
+        self.keep_where(&above)?
             .add(below.mul(weight.reshape(&along)?)?)
     }
 

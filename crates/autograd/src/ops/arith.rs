@@ -2,6 +2,7 @@
 
 use crate::var::{IntoVar, Var};
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use tensor_core::error::sure;
 use tensor_core::{Float, Scalar, Tensor};
 
 /// One operator, with any operand on the right. It expands to impls that call the method and panic with its error.
@@ -13,7 +14,7 @@ macro_rules! operator {
             /// Where the method of the same name returns an error, with its message.
             #[track_caller]
             fn $op(self, other: O) -> Var<T> {
-                Var::$op(self, other).unwrap_or_else(|e| panic!("{e}"))
+                sure(Var::$op(self, other))
             }
         }
         impl<T: Float, O: IntoVar<T>> $trait<O> for Var<T> {
@@ -22,7 +23,7 @@ macro_rules! operator {
             /// Where the method of the same name returns an error, with its message.
             #[track_caller]
             fn $op(self, other: O) -> Var<T> {
-                Var::$op(&self, other).unwrap_or_else(|e| panic!("{e}"))
+                sure(Var::$op(&self, other))
             }
         }
     )* };
@@ -38,7 +39,7 @@ macro_rules! scalar_left {
             type Output = Var<T>;
             #[track_caller]
             fn $op(self, x: &Var<T>) -> Var<T> {
-                let left = Tensor::scalar(self.element(stringify!($op)).unwrap_or_else(|e| panic!("{e}")));
+                let left = Tensor::scalar(sure(self.element(stringify!($op))));
                 $trait::$op(&Var::from(left), x)
             }
         }

@@ -103,7 +103,7 @@ binary! {
         Var::from(dy.value().zeros_like())
     );
     /// `a · ln b`, and 0 where `a` is 0.
-    xlogy / Xlogy = |a, b, dy| ((dy * b.log()).keep_where(&zero_where(a, b)?), dy * a / b);
+    xlogy / Xlogy = |a, b, dy| ((dy * b.log()).keep_where(&zero_where(a, b)?)?, dy * a / b);
     /// The remainder of `a / b` with the sign of `a`.
     fmod / Fmod = |a, b, dy| (dy.clone(), -(dy * Var::from(a.value().div_trunc(b.value())?)));
     /// The remainder of `a / b` with the sign of `b`.
@@ -132,7 +132,7 @@ fn inverse_square<T: Float>(a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
     let square = a.square().add(b.square())?;
     let origin = square.value().eq(T::ZERO)?;
     let inverse = square.masked_fill(&origin, T::ONE)?.reciprocal();
-    Ok(inverse.keep_where(&origin.logical_not()))
+    Ok(inverse.keep_where(&origin.logical_not())?)
 }
 
 /// Where the slope of `xlogy` in its first operand exists: not at `a = 0`, as PyTorch has it, unless `b` is NaN.
@@ -216,7 +216,7 @@ impl<T: Float> Op<T> for Pow<T> {
         let da = if needs.get(0) {
             let slope = &b * a.pow(&b - 1.0)?;
             let sloped = slope.value().zip(b.value(), |_: T, b: T| b != T::ZERO)?;
-            Some((dy * slope).keep_where(&sloped))
+            Some((dy * slope).keep_where(&sloped)?)
         } else {
             None
         };
@@ -225,7 +225,7 @@ impl<T: Float> Op<T> for Pow<T> {
             let moves = a
                 .value()
                 .zip(b.value(), |a: T, b: T| !(a == T::ZERO && b >= T::ZERO))?;
-            Some((dy * (y * a.log())).keep_where(&moves))
+            Some((dy * (y * a.log())).keep_where(&moves)?)
         } else {
             None
         };

@@ -81,8 +81,11 @@ impl<T: Float> Op<T> for Where {
     }
     fn backward(&self, dy: &Var<T>, needs: Needs) -> Result<Grads<T>> {
         let mask = self.mask.broadcast_to(dy.shape())?;
-        let da = needs.get(0).then(|| dy.keep_where(&mask));
-        let db = needs.get(1).then(|| dy.keep_where(&mask.logical_not()));
+        let da = needs.get(0).then(|| dy.keep_where(&mask)).transpose()?;
+        let db = needs
+            .get(1)
+            .then(|| dy.keep_where(&mask.logical_not()))
+            .transpose()?;
         Ok(Grads::two(da, db))
     }
 }

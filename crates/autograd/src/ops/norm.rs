@@ -26,7 +26,7 @@ impl<T: Float> Op<T> for Norm<T> {
         Ok(Grads::one(match self.p {
             0.0 => Var::from(x.value().zeros_like()),
             1.0 => dy.mul(sign)?,
-            2.0 => dy.mul(x.div(&y)?)?.keep_where(&moves),
+            2.0 => dy.mul(x.div(&y)?)?.keep_where(&moves)?,
             p if p.is_infinite() => {
                 let hit = x.value().abs().zip(y.value(), |x: T, y: T| {
                     x == y || (x.is_nan_() && y.is_nan_())
@@ -37,8 +37,8 @@ impl<T: Float> Op<T> for Norm<T> {
             }
             p => {
                 let apart = x.value().ne(T::ZERO)?;
-                let slope = x.abs().pow(p - 1.0)?.mul(sign)?.keep_where(&apart);
-                let scale = dy.mul(y.pow(1.0 - p)?)?.keep_where(&moves);
+                let slope = x.abs().pow(p - 1.0)?.mul(sign)?.keep_where(&apart)?;
+                let scale = dy.mul(y.pow(1.0 - p)?)?.keep_where(&moves)?;
                 scale.mul(slope)?
             }
         }))
@@ -99,7 +99,7 @@ impl<T: Float> Var<T> {
     #[track_caller]
     pub fn nansum(&self, axes: impl Into<Axes>) -> Result<Var<T>> {
         let numbers = self.value().isnan().logical_not();
-        let sum = self.keep_where(&numbers).sum(axes);
+        let sum = self.keep_where(&numbers)?.sum(axes);
         sum.map_err(|e| e.named("nansum"))
     }
 }

@@ -169,7 +169,7 @@ impl<T: Float> Op<T> for Std<T> {
         let centred = x.sub(x.mean(tensor_core::keepdim(&self.axes))?)?;
         // Equal elements have no deviation and, as in PyTorch, no slope.
         let scale = dy.div(y.mul(self.divisor)?)?;
-        let scale = scale.keep_where(&y.value().ne(T::ZERO)?);
+        let scale = scale.keep_where(&y.value().ne(T::ZERO)?)?;
         Ok(Grads::one(self.span.spread(&scale)?.mul(centred)?))
     }
 }
@@ -190,7 +190,7 @@ impl<T: Float> Op<T> for LogSumExp<T> {
         let finite = x
             .value()
             .zip(y.value(), |x: T, y: T| x != y || x.finite())?;
-        let share = share.keep_where(&finite).exp();
+        let share = share.keep_where(&finite)?.exp();
         Ok(Grads::one(self.span.spread(dy)?.mul(share)?))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
-use tensor_core::{Float, Result, Tensor};
+use tensor_core::{Error, Float, Result, Tensor};
 
 /// Operations whose rule is one line. A row `/// doc. sqrt / Sqrt (y) = |y, dy| dy / (y * 2.0);` becomes
 /// ```text
@@ -105,7 +105,7 @@ fn passed<T: Float>(dy: &Var<T>, y: &Var<T>) -> Result<Var<T>> {
     let passes = |y: T| y > T::ZERO || y.is_nan_();
     // A constant on the tape stays there: rules further down see by it that they are to be recorded.
     if dy.tape().is_some() {
-        return Ok(dy.keep_where(&y.value().map(passes)));
+        return dy.keep_where(&y.value().map(passes));
     }
     let dx = (dy.value()).zip(y.value(), |d: T, y| if passes(y) { d } else { T::ZERO })?;
     Ok(Var::from(dx))
@@ -135,7 +135,7 @@ impl<T: Float> Op<T> for KeepWhere {
         "keep_where"
     }
     fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
-        Ok(Grads::one(dy.keep_where(&self.mask)))
+        dy.keep_where(&self.mask).map(Grads::one)
     }
 }
 
@@ -170,12 +170,21 @@ impl<T: Float> Var<T> {
     }
 
     /// The elements where `mask`, of this shape, is true; zero elsewhere, also where the element is not finite.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the mask has another shape.
     #[track_caller]
-    pub fn keep_where(&self, mask: &Tensor<bool>) -> Var<T> {
-        let kept = mask.where_(self.value(), T::ZERO);
-        // The mask has the operand's shape: callers make it from a value of that shape.
-        let kept = kept.unwrap_or_else(|e| panic!("{e}"));
-        self.record1(kept, |_| KeepWhere { mask: mask.clone() })
+    pub fn keep_where(&self, mask: &Tensor<bool>) -> Result<Var<T>> {
+        if mask.shape() != self.shape() {
+            return Err(Error::Shape {
+                op: "keep_where",
+                what: "the mask",
+                got: mask.shape().into(),
+                expected: format!("it must have the shape {:?} of the value", self.shape()),
+            });
+        }
+        let kept = mask.where_(self.value(), T::ZERO)?;
+        Ok(self.record1(kept, |_| KeepWhere { mask: mask.clone() }))
     }
 
     /// The same value at a place of its own on the tape, for gradients that are to stop there.

@@ -187,7 +187,7 @@ impl<T: Float, const WHOLE: bool> Pointwise<T, 2> for Asymmetric<WHOLE> {
                 .mul(self.gamma_neg)?
                 .exp()
                 .mul(cost)?
-                .keep_where(&counts)
+                .keep_where(&counts)?
         };
         strong_product(t, &positive)?.add(strong_product(&(1.0 - t), &negative)?)
     }

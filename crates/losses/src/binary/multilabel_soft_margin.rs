@@ -138,7 +138,7 @@ impl<T: Float> RowLoss<T, 2> for MultilabelSoftMargin<T> {
         let mut each = Pointwise::<T, 2>::definition(&BceWithLogits, v)?;
         if let Some((w, _)) = &self.weight {
             let counts = w.ne(T::ZERO)?.broadcast_to(each.shape())?;
-            each = each.keep_where(&counts).mul(Var::from(w))?;
+            each = each.keep_where(&counts)?.mul(Var::from(w))?;
         }
         each.mean(-1)
     }

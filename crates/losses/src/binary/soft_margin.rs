@@ -81,7 +81,7 @@ impl<T: Float> Pointwise<T, 2> for SoftMargin {
     #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let counts = v[1].value().ne(T::ZERO)?;
-        let z = v[0].keep_where(&counts).mul(-&v[1])?;
+        let z = v[0].keep_where(&counts)?.mul(-&v[1])?;
         Ok(z.softplus())
     }
 }

@@ -361,7 +361,7 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Fused<T> for Linear<L, N> {
         for layer in 0..n_layers as isize {
             let counts = counts.select(0, layer)?.broadcast_to(v[0].shape())?;
             let products = v[0]
-                .keep_where(&counts)
+                .keep_where(&counts)?
                 .matmul(&v[1].select(0, layer)?.t())?;
             logits.push(match self.has_bias {
                 true => products.add(&v[2].select(0, layer)?)?,

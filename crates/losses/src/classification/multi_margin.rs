@@ -210,7 +210,7 @@ impl<T: Float> RowLoss<T, 1> for MultiMargin<T> {
         let gap = x.sub(own)?.add(self.margin)?;
         let costs = gap.value().le(T::ZERO)?.logical_not();
         let wrong = self.classes.own(x.shape(), self.dim)?.logical_not();
-        let gap = gap.keep_where(&costs.logical_and(&wrong)?);
+        let gap = gap.keep_where(&costs.logical_and(&wrong)?)?;
         let n = x.shape()[self.dim as usize] as f64;
         let power = |gap: Var<T>| if self.square { gap.square() } else { gap };
         let rows = match self.mode {

@@ -139,7 +139,7 @@ impl<T: Float> Fused<T> for Nll<T> {
         if v[0].numel() == 0 {
             return self.reduction.apply(&Var::from(&self.scales), self.divisor);
         }
-        let picked = v[0].pick(self.dim, &self.classes)?.keep_where(&counts);
+        let picked = v[0].pick(self.dim, &self.classes)?.keep_where(&counts)?;
         self.reduction
             .apply(&-picked.mul(Var::from(&self.scales))?, self.divisor)
     }

@@ -194,7 +194,7 @@ impl<T: Float> Classes<T> {
     #[track_caller]
     pub fn live(&self, x: &Var<T>, dim: isize) -> Result<Var<T>> {
         let rows = self.spread(self.counts()?, dim)?;
-        Ok(x.keep_where(&rows.broadcast_to(x.shape())?))
+        Ok(x.keep_where(&rows.broadcast_to(x.shape())?)?)
     }
 
     /// For definitions: class 0 where a row is ignored.
@@ -225,7 +225,8 @@ impl<T: Float> Classes<T> {
         let weight = w
             .index_select(0, &classes.reshape([-1])?)?
             .reshape(classes.shape())?;
-        rows.keep_where(&weight.ne(T::ZERO)?).mul(Var::from(weight))
+        rows.keep_where(&weight.ne(T::ZERO)?)?
+            .mul(Var::from(weight))
     }
 }
 

@@ -273,7 +273,7 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
             let takes = x.value().ne(T::LOWEST)?;
             let (all, count) = if self.over_finite {
                 let count = takes.cast::<T>().sum(self.dim)?;
-                (log.keep_where(&takes), count)
+                (log.keep_where(&takes)?, count)
             } else {
                 let count = x.shape()[self.dim as usize];
                 (log, Tensor::scalar(T::of(count as f64)))
@@ -291,6 +291,6 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
         if self.z_loss != 0.0 {
             rows = rows.add(x.logsumexp(self.dim)?.square().mul(self.z_loss)?)?;
         }
-        Ok(rows.keep_where(&self.classes.counts()?))
+        Ok(rows.keep_where(&self.classes.counts()?)?)
     }
 }

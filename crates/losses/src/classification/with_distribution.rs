@@ -203,7 +203,7 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
         }
         // 0 · (-inf) is 0 in the value; the slope of the share is the logarithm all the same.
         let zero = q.value().eq(T::ZERO)?.logical_and(log.value().isinf())?;
-        let rows = -q.mul(log.keep_where(&zero.logical_not()))?.sum(self.dim)?;
+        let rows = -q.mul(log.keep_where(&zero.logical_not())?)?.sum(self.dim)?;
         if self.z_loss == 0.0 {
             return Ok(rows);
         }

@@ -189,8 +189,8 @@ impl<T: Float> RowLoss<T, 1> for FromLogits {
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let log = v[0].log_softmax(self.dim)?;
         let some = log.value().exp().ne(T::ZERO)?;
-        let log = log.keep_where(&some);
-        let p = v[0].softmax(self.dim)?.keep_where(&some);
+        let log = log.keep_where(&some)?;
+        let p = v[0].softmax(self.dim)?.keep_where(&some)?;
         scalar_or_sum(&p.mul(log)?, self.dim).map(|h| -h)
     }
 }

@@ -182,14 +182,14 @@ impl<T: Float> RowLoss<T, 2> for Js {
         let (has_p, has_q) = (p.value().ne(T::ZERO)?, q.value().ne(T::ZERO)?);
         let some = has_p.logical_or(&has_q)?;
         let (log_p, log_q) = (v[0].log_softmax(self.dim)?, v[1].log_softmax(self.dim)?);
-        let (log_p, log_q) = (log_p.keep_where(&some), log_q.keep_where(&some));
+        let (log_p, log_q) = (log_p.keep_where(&some)?, log_q.keep_where(&some)?);
         let (by_q, by_p) = (
             log_q.add(self.beta.ln())?,
             log_p.add((1.0 - self.beta).ln())?,
         );
         let log_m = by_q.logaddexp(&by_p)?;
-        let of_p = p.mul(log_p.sub(&log_m)?.keep_where(&has_p))?;
-        let of_q = q.mul(log_q.sub(&log_m)?.keep_where(&has_q))?;
+        let of_p = p.mul(log_p.sub(&log_m)?.keep_where(&has_p)?)?;
+        let of_q = q.mul(log_q.sub(&log_m)?.keep_where(&has_q)?)?;
         of_q.mul(self.beta)?
             .add(of_p.mul(1.0 - self.beta)?)?
             .sum(self.dim)
@@ -286,6 +286,23 @@ mod tests {
             .map(f64::from)
             .map(|k| e.powf(2.0 * k) / (2.0 * k * (2.0 * k - 1.0)))
             .sum()
+    }
+
+    /// Rows that lie far from each other: only the differences within a row count. From mpmath with 60 digits.
+    #[test]
+    fn a_row_may_lie_anywhere() {
+        type Case = (&'static [f64], &'static [f64], f64);
+        let cases: [Case; 3] = [
+            (&[1e20, 1e20], &[1.25, 0.5], 0.016_690_579_595_074_334),
+            (&[-1e9; 3], &[1.25, 0.5, 0.0], 0.032_198_799_868_175_733),
+            (&[-1e20, -1e20, 1e20], &[100.0, 0.0, 0.0], LN_2),
+        ];
+        for (x, t, want) in cases {
+            let rows = [x, t].map(|v| Tensor::from_vec(v.to_vec(), [1, v.len()]).unwrap());
+            let (value, slopes) = value_and_slopes(&rows, |v| none().forward(&v[0], &v[1]));
+            assert_near(&value, &[want], 1e-15);
+            assert!(slopes.iter().flatten().all(|s| s.is_finite()), "{slopes:?}");
+        }
     }
 
     /// As `beta` falls to 0, the divergence by `beta` becomes `KL(q ‖ p)`, and towards 1 the other direction's.

@@ -96,7 +96,7 @@ impl<T: Float> Pointwise<T, 2> for FromProbabilities {
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], &v[1]);
         let there = t.value().ne(T::ZERO)?;
-        t.xlogy(t)?.sub(t.mul(x.keep_where(&there))?)
+        t.xlogy(t)?.sub(t.mul(x.keep_where(&there)?)?)
     }
 }
 
@@ -129,8 +129,8 @@ impl<T: Float> Pointwise<T, 2> for FromLogs {
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let (x, t) = (&v[0], &v[1]);
         let there = t.value().exp().ne(T::ZERO)?;
-        let (x, t) = (x.keep_where(&there), t.keep_where(&there));
-        t.exp().mul(t.sub(&x)?).map(|l| l.keep_where(&there))
+        let (x, t) = (x.keep_where(&there)?, t.keep_where(&there)?);
+        t.exp().mul(t.sub(&x)?)?.keep_where(&there)
     }
 }
 

@@ -30,20 +30,29 @@ impl Norm {
 pub(super) struct Norms {
     x: Norm,
     y: Norm,
-    /// The difference of the logarithms of `Σ e^x` and `Σ e^y`.
+    /// What is taken from the logits of each row before they are subtracted.
+    base: [f64; 2],
+    /// The difference of the logarithms of `Σ e^(x - base)` and `Σ e^(y - base)`.
     shift: f64,
 }
+
+/// How far apart the maxima of two rows may lie for their logits to be subtracted as they are. That loses nothing of a
+/// small difference, but all of it where one row lies far from the other, at 1e20 for instance.
+const BESIDE: f64 = 64.0;
 
 impl Norms {
     #[inline(always)]
     pub fn of<I: Isa, T: Float>(x: &[T], y: &[T], inverse: f64) -> Self {
         let one = T::of(inverse);
         let (x, y) = (Norm::of::<I, T>(x, one), Norm::of::<I, T>(y, one));
-        Norms {
-            x,
-            y,
-            shift: (x.max - y.max) * inverse + (x.sum.ln() - y.sum.ln()),
-        }
+        let apart = x.max - y.max;
+        let sums = x.sum.ln() - y.sum.ln();
+        let (base, shift) = if apart.abs() > BESIDE {
+            ([x.max, y.max], sums)
+        } else {
+            ([0.0; 2], apart * inverse + sums)
+        };
+        Norms { x, y, base, shift }
     }
 
     /// The same with the shift mended, where `Σ (p - q)` is `off` in place of 0.
@@ -60,6 +69,7 @@ impl Norms {
     pub fn pair<T: Float>(&self, inverse: f64) -> Pair<T> {
         Pair {
             inverse,
+            base: self.base,
             shift: self.shift,
             max: [T::of(self.x.max), T::of(self.y.max)],
             scale: [T::of(1.0 / self.x.sum), T::of(1.0 / self.y.sum)],
@@ -71,6 +81,7 @@ impl Norms {
 #[derive(Clone, Copy)]
 pub(super) struct Pair<T> {
     inverse: f64,
+    base: [f64; 2],
     shift: f64,
     max: [T; 2],
     scale: [T; 2],
@@ -94,7 +105,8 @@ impl<T: Float> Pair<T> {
     /// `q (e^gap - 1 - gap)`, and is mended before gradients are made of it.
     #[inline(always)]
     pub fn gap(&self, x: T, y: T) -> T {
-        T::of((x.f64() - y.f64()) * self.inverse - self.shift)
+        let [x, y] = [x.f64() - self.base[0], y.f64() - self.base[1]];
+        T::of((x - y) * self.inverse - self.shift)
     }
 }
 

@@ -148,7 +148,7 @@ impl LogFactorial {
                 let t = t.masked_fill(&large.logical_not(), T::ONE)?;
                 let stirling = t.mul(t.log())?.sub(&t)?;
                 let stirling = stirling.add(t.mul(TAU)?.log().mul(0.5)?)?;
-                Some(stirling.keep_where(&large))
+                Some(stirling.keep_where(&large)?)
             }
         })
     }

@@ -160,7 +160,7 @@ impl<T: Float> RowLoss<T, 2> for Emd {
                 // At 0 a power has no derivatives to be composed of; the loss has slope 0 there.
                 let some: Tensor<bool> = ahead.value().ne(T::ZERO)?;
                 let size = ahead.abs().masked_fill(&some.logical_not(), T::ONE)?;
-                size.pow(p)?.keep_where(&some)
+                size.pow(p)?.keep_where(&some)?
             }
         };
         if terms.ndim() == 0 {

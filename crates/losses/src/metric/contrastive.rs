@@ -144,9 +144,9 @@ impl<T: Float> RowLoss<T, 2> for Contrastive<T> {
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let t = Var::from(&self.targets);
         let alike = v[0].sub(&v[1])?.square().sum(-1)?;
-        let alike = alike.keep_where(&self.targets.ne(T::ZERO)?);
+        let alike = alike.keep_where(&self.targets.ne(T::ZERO)?)?;
         let near = self.margin - distance(Norm::Two, &v[0], &v[1], 0.0)?;
-        let near = near.keep_where(&near.value().le(T::ZERO)?.logical_not());
+        let near = near.keep_where(&near.value().le(T::ZERO)?.logical_not())?;
         let apart = near.square().mul(1.0 - &t)?;
         alike.mul(&t)?.add(apart)?.mul(0.5)
     }

@@ -156,7 +156,7 @@ impl<T: Float> RowLoss<T, 2> for CosineEmbedding<T> {
             .gap
             .where_(&angle.sign.gt(T::ZERO)?, 2.0 - &angle.gap)?;
         let apart = -(&one_minus_cos - (1.0 - self.margin));
-        let apart = apart.keep_where(&apart.value().le(T::ZERO)?.logical_not());
+        let apart = apart.keep_where(&apart.value().le(T::ZERO)?.logical_not())?;
         one_minus_cos.where_(&self.target.gt(T::ZERO)?, &apart)
     }
 }

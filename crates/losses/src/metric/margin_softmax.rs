@@ -250,7 +250,7 @@ impl<T: Float> RowLoss<T, 1> for MarginSoftmax {
         let square = (1.0 - &cos).mul(&cos + 1.0)?;
         let flat = square.value().le(T::ZERO)?;
         let sine = square.masked_fill(&flat, T::ONE)?.sqrt();
-        let sine = sine.keep_where(&flat.logical_not());
+        let sine = sine.keep_where(&flat.logical_not())?;
         let moved = cos.mul(c)?.sub(sine.mul(s)?)?.sub(self.additive)?;
         let log = x
             .scatter(dim, &index, &moved)?

@@ -141,7 +141,7 @@ impl<T: Float> PairLoss<T> for SupCon {
             .map(|&n| T::of(n.max(1) as f64))
             .collect();
         let count = Var::from(Tensor::from_vec(count, [n])?);
-        log.keep_where(&alike).sum(1)?.div(count).map(|l| -l)
+        log.keep_where(&alike)?.sum(1)?.div(count).map(|l| -l)
     }
 }
 

@@ -155,7 +155,7 @@ impl Hinge {
         Ok(if self.soft {
             z.softplus()
         } else {
-            z.keep_where(&z.value().le(T::ZERO)?.logical_not())
+            z.keep_where(&z.value().le(T::ZERO)?.logical_not())?
         })
     }
 }

@@ -265,5 +265,5 @@ pub(super) fn direction<T: Float>(x: &Var<T>) -> Result<Var<T>> {
     let zero = squares.value().eq(T::ZERO)?;
     let length = squares.masked_fill(&zero, T::ONE)?.sqrt();
     Ok(x.div(length)?
-        .keep_where(&zero.logical_not().broadcast_to(x.shape())?))
+        .keep_where(&zero.logical_not().broadcast_to(x.shape())?)?)
 }

@@ -312,9 +312,9 @@ impl<T: Float> RowLoss<T, 2> for Mle {
             Tensor::from_vec(places, &shape)?,
             Tensor::from_vec(there, &shape)?,
         );
-        let s = v[0].gather(-1, &places)?.keep_where(&there);
+        let s = v[0].gather(-1, &places)?.keep_where(&there)?;
         let later = s.flip([-1])?.logcumsumexp(-1)?.flip([-1])?;
-        later.sub(&s)?.keep_where(&there).sum(-1)
+        later.sub(&s)?.keep_where(&there)?.sum(-1)
     }
 }
 

@@ -336,9 +336,9 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
             q = q.mul(Var::from(w))?;
         }
         let none = q.value().eq(T::ZERO)?.logical_and(log.value().isinf())?;
-        let loss = -q.mul(log.keep_where(&none.logical_not()))?.sum(-1)?;
+        let loss = -q.mul(log.keep_where(&none.logical_not())?)?.sum(-1)?;
         Ok(match &counted {
-            Some(counted) => loss.keep_where(counted),
+            Some(counted) => loss.keep_where(counted)?,
             None => loss,
         })
     }

@@ -113,8 +113,8 @@ impl<T: Float> Pointwise<T, 2> for Huber<T> {
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let d = v[0].sub(&v[1])?;
         let near = d.value().abs().le(self.delta)?;
-        let parabola = d.keep_where(&near).square().mul(0.5)?;
-        let line = d.keep_where(&near.logical_not()).abs();
+        let parabola = d.keep_where(&near)?.square().mul(0.5)?;
+        let line = d.keep_where(&near.logical_not())?.abs();
         let line = line.sub(T::of(0.5) * self.delta)?.mul(self.delta)?;
         parabola.where_(&near, &line)
     }

@@ -90,7 +90,7 @@ impl<T: Float> Pointwise<T, 2> for LogCosh {
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let d = v[0].sub(&v[1])?;
         let small = d.value().abs().lt(T::ONE)?;
-        let near = d.keep_where(&small).mul(0.5)?.sinh().square();
+        let near = d.keep_where(&small)?.mul(0.5)?.sinh().square();
         let a = d.abs();
         let far = a.mul(-2.0)?.softplus().add(&a)?.sub(LN_2)?;
         near.mul(2.0)?.log1p().where_(&small, &far)

@@ -132,7 +132,7 @@ impl<T: Float> Fused<T> for Rmse {
         // At the goal, and over nothing, the loss is a constant.
         let value = mean.item()?;
         if value == T::ZERO || inputs[0].numel() == 0 {
-            mean.keep_where(&Tensor::scalar(false)).add(value)
+            mean.keep_where(&Tensor::scalar(false))?.add(value)
         } else {
             Ok(mean.sqrt())
         }

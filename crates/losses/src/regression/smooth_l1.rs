@@ -108,7 +108,7 @@ impl<T: Float> Pointwise<T, 2> for SmoothL1<T> {
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
         let d = v[0].sub(&v[1])?;
         let near = d.value().abs().lt(self.beta)?;
-        let parabola = d.keep_where(&near).square().mul(T::of(0.5) / self.beta);
+        let parabola = d.keep_where(&near)?.square().mul(T::of(0.5) / self.beta);
         // Without a parabola there is nothing to divide by zero.
         if self.beta == T::ZERO {
             return Ok(d.abs());

@@ -233,7 +233,7 @@ impl<T: Float> Fused<T> for Lovasz {
         let slopes = slopes.unwrap_or_else(|| x.value().zeros_like());
         let counts = slopes.ne(T::ZERO)?;
         let right = slopes.map(|g| T::of(if g < T::ZERO { 1.0 } else { self.away }));
-        let terms = x.sub(Var::from(right))?.keep_where(&counts);
+        let terms = x.sub(Var::from(right))?.keep_where(&counts)?;
         let terms = terms.mul(Var::from(slopes))?;
         let values = if self.per_image && x.numel() > 0 {
             terms.reshape([self.images as i64, -1])?.sum(1)?

@@ -364,7 +364,7 @@ impl<T: Float> Fused<T> for Overlap {
                 let labels = labels.reshape([outer as i64, 1, len as i64])?;
                 // An ignored pixel is in neither mask.
                 let counts = labels.ne(self.ignore_index)?;
-                x = x.keep_where(&counts.broadcast_to(x.shape())?);
+                x = x.keep_where(&counts.broadcast_to(x.shape())?)?;
                 let class = Tensor::arange(0, classes as i64, 1)?.reshape([-1, 1])?;
                 // Nor is it where the index that is ignored is that of a class.
                 Var::from(labels.eq(&class)?.logical_and(&counts)?.cast::<T>())
@@ -390,7 +390,7 @@ impl<T: Float> Fused<T> for Overlap {
         if m.gamma != 1.0 {
             let none = ratio.value().eq(T::ZERO)?;
             let power = ratio.masked_fill(&none, T::ONE)?.pow(m.gamma)?;
-            ratio = power.keep_where(&none.logical_not());
+            ratio = power.keep_where(&none.logical_not())?;
         }
         let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
         self.reduction.apply(&ratio.reshape(&shape)?, self.divisor)

@@ -197,5 +197,5 @@ pub(super) fn rewrite<T: Float>(c: &mut Tensor<T>, factor: f64, diagonal: &[f64]
 pub(super) fn off_diagonal_squares<T: Float>(c: &Var<T>) -> Result<Var<T>> {
     let n = c.shape()[0];
     let beside = Tensor::<bool>::eye(n, n)?.logical_not();
-    c.keep_where(&beside).square().sum(..)
+    c.keep_where(&beside)?.square().sum(..)
 }

@@ -1,3 +1,4 @@
+use super::memory::{foreign, moves};
 use super::{Optimizer, Tunable};
 use crate::module::{Part, PartMut, Parts};
 use crate::state::State;
@@ -94,6 +95,9 @@ impl<T: Float> Tunable for Groups<T> {
 impl<T: Float> Optimizer<T> for Groups<T> {
     fn step(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
         self.check()?;
+        if model.num_parameters() > 0 && !moves(model, grads) {
+            return Err(foreign("groups", grads));
+        }
         for i in 0..self.groups.len() {
             let (earlier, later) = self.groups.split_at_mut(i);
             let Some((takes, optimizer)) = later.first_mut() else {
@@ -104,7 +108,9 @@ impl<T: Float> Optimizer<T> for Groups<T> {
                 model: &mut *model,
                 chosen: &chosen,
             };
-            optimizer.step(&mut part, grads)?;
+            if moves(&part, grads) {
+                optimizer.step(&mut part, grads)?;
+            }
         }
         Ok(())
     }

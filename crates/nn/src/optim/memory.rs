@@ -39,6 +39,27 @@ impl<T> Kept<T> {
     }
 }
 
+/// Whether a parameter of `model` has a gradient among `grads`.
+pub(crate) fn moves<T: Float>(model: &dyn Parts<T>, grads: &Gradients<T>) -> bool {
+    let mut any = false;
+    model.visit(&mut |_, p| any = any || grads.find(p).is_some());
+    any
+}
+
+/// That no parameter of the model has a gradient among `grads`.
+pub(crate) fn foreign<T: Float>(op: &'static str, grads: &Gradients<T>) -> Error {
+    Error::Value {
+        op,
+        what: "the set of gradients",
+        at: [].into_iter().collect(),
+        value: format!(
+            "one of {} values, none of them a parameter of this model",
+            grads.len()
+        ),
+        expected: "it must come from a backward pass through this very model: a clone has parameters of its own",
+    }
+}
+
 /// How many buffers a rule may keep at most.
 const MOST: usize = 3;
 
@@ -65,8 +86,11 @@ impl<T: Float> Memory<T> {
         grads: &Gradients<T>,
     ) -> Result<()> {
         let mut problem = None;
+        let (mut parameters, mut found) = (0, 0);
         model.visit(&mut |name, p| {
+            parameters += 1;
             let Some(grad) = grads.find(p) else { return };
+            found += 1;
             let shape = p.value().shape();
             let wrong = |value: String, expected| Error::Value {
                 op,
@@ -95,6 +119,9 @@ impl<T: Float> Memory<T> {
                 _ => return,
             };
         });
+        if parameters > 0 && found == 0 {
+            return Err(foreign(op, grads));
+        }
         problem.map_or(Ok(()), Err)
     }
 

@@ -57,7 +57,7 @@ pub trait Optimizer<T: Float>: Tunable {
     ///
     /// # Errors
     /// [`Error::Option`] for an option outside its range, [`Error::Value`] for another model than that of the steps
-    /// before; then nothing is changed.
+    /// before, or if no parameter of the model has a gradient; then nothing is changed.
     fn step(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) -> Result<()>;
 
     /// Whether all options are in their ranges, which a step asks first.
@@ -177,7 +177,7 @@ macro_rules! optimizer {
                 self.ranges()
             }
             fn state(&self) -> State<T> {
-                $crate::optim::save(self, &self.memory, self.buffers())
+                $crate::optim::save(self.op(), self, &self.memory, self.buffers())
             }
             fn load_state(&mut self, state: &State<T>) -> Result<()> {
                 let (op, buffers) = (self.op(), self.buffers());
@@ -190,13 +190,38 @@ macro_rules! optimizer {
 pub(crate) use {optimizer, options};
 
 /// What an optimizer remembers, and what a schedule may have changed of it.
-fn save<T: Float>(optimizer: &dyn Tunable, memory: &Memory<T>, buffers: &[&str]) -> State<T> {
+fn save<T: Float>(
+    op: &'static str,
+    optimizer: &dyn Tunable,
+    memory: &Memory<T>,
+    buffers: &[&str],
+) -> State<T> {
     let mut state = memory.state(buffers);
+    state.set_note(KIND, op);
     state.set_note("lr", optimizer.lr());
     if let Some(momentum) = optimizer.momentum() {
         state.set_note("momentum", momentum);
     }
     state
+}
+
+/// The note of a state that says which optimizer it is of.
+const KIND: &str = "optimizer";
+
+/// Whether `state` is that of an optimizer of the kind `op`, as an error if not.
+fn same_kind<T: Float>(op: &'static str, state: &State<T>) -> Result<()> {
+    match state.note(KIND) {
+        Some(kind) if kind == op => Ok(()),
+        kind => Err(Error::Value {
+            op,
+            what: "the state",
+            at: [].into_iter().collect(),
+            value: kind.map_or("not that of an optimizer".into(), |kind| {
+                format!("that of {}", kind.escape_debug())
+            }),
+            expected: "it must be that of an optimizer of the same kind and options",
+        }),
+    }
 }
 
 /// Takes back what [`save`] kept.
@@ -206,6 +231,7 @@ fn load<T: Float>(
     state: &State<T>,
     buffers: &[&str],
 ) -> Result<Memory<T>> {
+    same_kind(op, state)?;
     let memory = Memory::load(op, state, buffers)?;
     let lr = state.parse_note("lr")?;
     not_negative(op, "lr", lr)?;

@@ -18,8 +18,11 @@ fn max<T: Float, const D: usize>(x: &Var<T>, windows: &Windows) -> Result<Var<T>
     let pictures: usize = x.shape()[..x.ndim() - D].iter().product();
     let flat = x.reshape([pictures, windows.picture()])?;
     let index = windows.largest(flat.value())?;
-    flat.gather(1, &index)?
-        .reshape(windows.shape::<D>(x.shape()))
+    let mut y = flat.gather(1, &index)?;
+    if let Some(outside) = windows.outside()? {
+        y = y.masked_fill(&outside, T::of(f64::NEG_INFINITY))?;
+    }
+    y.reshape(windows.shape::<D>(x.shape()))
 }
 
 #[track_caller]
@@ -46,8 +49,8 @@ fn mean<T: Float, const D: usize>(
 
 /// The largest element of each window of a sequence (`D = 1`) or a picture (`D = 2`).
 ///
-/// `x` has shape `[N, C, …]` or `[C, …]`. The border counts as minus infinity. The gradient goes to the largest element,
-/// the first of several.
+/// `x` has shape `[N, C, …]` or `[C, …]`. The border counts as minus infinity, which is what a window gives that has no
+/// place inside, as one with `dilation` can. The gradient goes to the largest element, the first of several.
 ///
 /// ```
 /// use nn::prelude::*;

@@ -69,10 +69,14 @@ impl<const D: usize> Slide<D> {
         option(
             op,
             "padding",
-            padding <= reach / 2,
+            padding <= kernel / 2,
             padding,
             "it must be at most half of the kernel",
         )?;
+        if n == 0 {
+            let expected = "it must have at least one place along each dimension";
+            return Err(input_shape(op, shape, expected));
+        }
         let Some(rest) = n.saturating_add(2 * padding).checked_sub(reach) else {
             let expected = format!(
                 "with its border it must not be smaller than the kernel {:?}",
@@ -175,7 +179,18 @@ impl Windows {
         }
     }
 
-    /// The place of the largest element of each window, for each picture of `x`.
+    /// Which windows, one row of them, lie in the border with all their places: dilated ones can. None of them mostly.
+    pub(super) fn outside(&self) -> Result<Option<Tensor<bool>>> {
+        let is_empty = |w: &Window| w.places().next().is_none();
+        if !self.down.iter().chain(&self.across).any(is_empty) {
+            return Ok(None);
+        }
+        let mut outside = vec![false; self.count()];
+        self.each(|w, places, _| outside[w] = places.next().is_none());
+        Tensor::from_vec(outside, [1, self.count()]).map(Some)
+    }
+
+    /// The place of the largest element of each window, for each picture of `x`; 0 where a window has none.
     pub(super) fn largest<T: Float>(&self, x: &Tensor<T>) -> Result<Tensor<i64>> {
         let (x, n, count) = (x.contiguous(), self.picture(), self.count());
         let pictures = x.shape()[0];

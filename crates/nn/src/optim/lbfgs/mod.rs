@@ -3,7 +3,7 @@
 mod objective;
 mod wolfe;
 
-use super::{Tunable, not_negative, options};
+use super::{KIND, Tunable, not_negative, options, same_kind};
 use crate::module::Parts;
 use crate::state::State;
 use losses::autograd::Float;
@@ -300,6 +300,7 @@ impl<T: Float> Lbfgs<T> {
         ] {
             state.set_note(name, value);
         }
+        state.set_note(KIND, "lbfgs");
         state.set_note("pairs", memory.pairs.len());
         state.set_note("iterations", memory.iterations);
         state.set_note("evaluations", memory.evaluations);
@@ -312,6 +313,7 @@ impl<T: Float> Lbfgs<T> {
     /// # Errors
     /// [`Error::Value`] for the state of another kind of optimizer.
     pub fn load_state(&mut self, state: &State<T>) -> Result<()> {
+        same_kind("lbfgs", state)?;
         let gradient = state
             .tensor("gradient")
             .map(Tensor::to_vec)

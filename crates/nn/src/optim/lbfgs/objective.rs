@@ -1,6 +1,7 @@
 //! A model and its loss as a function of one vector.
 
 use crate::module::Parts;
+use crate::optim::memory::foreign;
 use losses::autograd::Float;
 use losses::tensor_core::kernel::{Isa, Kernel, dispatch};
 use losses::{Result, Var};
@@ -47,11 +48,18 @@ impl<T: Float, M: Parts<T>, F: FnMut(&M) -> Result<Var<T>>> Objective<T> for Pro
         let value = loss.item()?.f64();
         let grads = loss.backward()?;
         let mut flat = Vec::new();
+        let mut found = 0;
         let sign = T::of(self.sign);
         self.model.visit(&mut |_, p| match grads.find(p) {
-            Some(grad) => flat.extend(grad.to_vec().iter().map(|&g| sign * g)),
+            Some(grad) => {
+                found += 1;
+                flat.extend(grad.to_vec().iter().map(|&g| sign * g));
+            }
             None => flat.resize(flat.len() + p.value().numel(), T::ZERO),
         });
+        if found == 0 && !flat.is_empty() {
+            return Err(foreign("lbfgs", &grads));
+        }
         Ok((self.sign * value, flat))
     }
 
