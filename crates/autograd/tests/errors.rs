@@ -258,6 +258,17 @@ fn the_tape() {
     let summed = |v: &[Var<F>]| v[0].square().sum(..);
     let value = x.value().clone();
     let inputs = [value.clone()];
+    let mut resized = Param::new(Tensor::from([1.0, 2.0]));
+    let of = |w: &Param<F>| {
+        w.on(&Tape::new().input(Tensor::scalar(1.0)))
+            .sum(..)
+            .unwrap()
+            .backward()
+            .unwrap()
+    };
+    let mut of_w = of(&resized);
+    *resized.value_mut() = Tensor::from([1.0, 2.0, 3.0]);
+    let of_longer = of(&resized);
     let mut counter = 0;
     let (captured, again, third) = (other.clone(), other.clone(), other.clone());
     fail! {
@@ -277,6 +288,7 @@ fn the_tape() {
              backward pass";
         grads.get(&w) =>
             "gradients: no gradient for this value: the result that was differentiated does not depend on it";
+        of_w.accumulate(of_longer) => "accumulate: a gradient has shape [3], but here the same parameter has shape [2]";
         x.add(&other) => "add: the operands lie on different tapes: make all leaves on one tape, or `detach` one operand";
         constant.hook(|_| Ok(None)) => "hook: the value depends on no leaf of a tape: make what it is differentiated by with `tape.leaf`, or give a model its data with `tape.input`";
         constant.retain_grad() =>

@@ -524,3 +524,52 @@ fn gradients_can_be_sent() {
     let (w, grads) = std::thread::spawn(work).join().unwrap();
     assert_eq!(grads.get(&w).unwrap().to_vec(), [3.0]);
 }
+
+/// The gradient of the sum of two halves is that of the whole; leaves are added on their own tape alone.
+#[test]
+fn gradients_of_several_passes_add_up() {
+    let (w, b) = (
+        Param::new(Tensor::from([2.0])),
+        Param::new(Tensor::from([1.0])),
+    );
+    let x = || Tape::new().leaf(Tensor::from([3.0f64]));
+    let (x1, x2) = (x(), x());
+    let first = x1.mul(w.on(&x1)).unwrap();
+    let second = (x2.mul(w.on(&x2)).unwrap() + b.on(&x2)).square();
+    let mut grads = first.backward_retain().unwrap();
+    assert!(grads.find(&b).is_none());
+    grads.accumulate(second.backward().unwrap()).unwrap();
+    // x, and 2 (x w + b) x.
+    assert_eq!(grads.get(&w).unwrap().to_vec(), [3.0 + 42.0]);
+    assert_eq!(grads.get(&b).unwrap().to_vec(), [14.0]);
+    assert_eq!(grads.get(&x1).unwrap().to_vec(), [2.0]);
+    assert!(grads.find(&x2).is_none());
+    // No later value of the tape is taken for what came from elsewhere.
+    let later = x1.tape().unwrap().leaf(Tensor::from([0.0]));
+    assert!(grads.find(&later).is_none());
+    grads.accumulate(first.backward().unwrap()).unwrap();
+    assert_eq!(grads.get(&x1).unwrap().to_vec(), [4.0]);
+    assert_eq!(grads.get(&w).unwrap().to_vec(), [48.0]);
+    // What was taken out comes in again.
+    grads.take(&b).unwrap();
+    let again = x2.mul(b.on(&x2)).unwrap();
+    grads.accumulate(again.backward().unwrap()).unwrap();
+    assert_eq!(grads.get(&b).unwrap().to_vec(), [3.0]);
+}
+
+#[test]
+fn gradients_of_other_shapes_do_not_add_up() {
+    let mut w = Param::new(Tensor::from([2.0, 1.0]));
+    let of = |w: &Param<f64>| {
+        let x = Tape::new().input(Tensor::scalar(1.0));
+        w.on(&x).sum(..).unwrap().backward().unwrap()
+    };
+    let mut grads = of(&w);
+    *w.value_mut() = Tensor::from([1.0, 2.0, 3.0]);
+    let e = grads.accumulate(of(&w)).unwrap_err();
+    assert_eq!(
+        e.to_string(),
+        "accumulate: a gradient has shape [3], but here the same parameter has shape [2]"
+    );
+    assert_eq!(grads.get(&w).unwrap().to_vec(), [1.0, 1.0]);
+}

@@ -25,9 +25,40 @@
 //! # Ok::<(), nn::Error>(())
 //! ```
 //!
+//! A generator of random numbers is always the caller's: `ChaCha8Rng` needs `rand = { version = "0.10", features =
+//! ["chacha"] }` in `Cargo.toml`, and any other of `rand` serves as well.
+//!
+//! A step from several batches, for which PyTorch adds to `.grad`, adds their
+//! [gradients](autograd::Gradients::accumulate):
+//!
+//! ```
+//! use nn::prelude::*;
+//! # use rand::SeedableRng;
+//! # let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
+//! # let train = nn::data::iris()?;
+//! # let mut model = Sequential::mlp(&[4, 16, 3], ReLU, &mut rng)?;
+//! # let mut optimizer = Adam::new(0.01);
+//! let mut sum = None;
+//! for (i, batch) in train.batches(10, &mut rng)?.enumerate() {
+//!     let logits = model.forward(&Tape::new().input(batch.x))?;
+//!     let grads = cross_entropy(&logits, &batch.y)?.div(5.0)?.backward()?; // a fifth each: the step follows the mean
+//!     drop(logits);
+//!     match &mut sum {
+//!         None => sum = Some(grads),
+//!         Some(sum) => sum.accumulate(grads)?,
+//!     }
+//!     if (i + 1) % 5 == 0
+//!         && let Some(grads) = sum.take()
+//!     {
+//!         optimizer.step(&mut model, &grads)?;
+//!     }
+//! }
+//! # Ok::<(), nn::Error>(())
+//! ```
+//!
 //! The modules in the order in which to read them: [`module`] is what models implement, and [`mod@parts`] what they
-//! hold; [`layers`] are models, [`init`] gives them their start, [`summary`] shows them as a table; [`optim`] changes their parameters, on a [schedule](optim::schedule); [`state`] is what
-//! training changes, and [`checkpoint`] keeps it in files; [`data`] loads and splits tables; [`metrics`] and
+//! hold; [`layers`] are models, [`init`] gives them their start, [`summary`] shows them as a table; [`optim`] changes
+//! their parameters, on a [schedule](optim::schedule); [`state`] is what training changes, and [`checkpoint`] keeps it in files; [`data`] loads and splits tables; [`metrics`] and
 //! [`history`] say how well it went; [`trainer`] is the loop around it all.
 
 #![forbid(unsafe_code)]

@@ -121,7 +121,8 @@ pub enum Every {
 }
 
 impl<'a> Trainer<'a> {
-    /// For classes: `epochs` passes in batches of 32, measured by the accuracy of the highest logit.
+    /// For classes: `epochs` passes in batches of 32, measured by the accuracy of the highest logit. For numbers to be
+    /// learned, whose targets are floats, [`Trainer::with_metric`] says what to measure.
     pub fn new(epochs: usize) -> Self {
         Trainer::with_metric(epochs, "accuracy", |logits, y| {
             metrics::accuracy(&logits.argmax(1)?, y)

@@ -411,21 +411,21 @@ fn data_sets() {
         data::read_idx(NOWHERE) => "read_idx: no/such/folder/file: No such file or directory (os error 2)";
         Dataset::from_idx(NOWHERE, NOWHERE) =>
             "read_idx: no/such/folder/file: No such file or directory (os error 2)";
-        Dataset::from_csv(NOWHERE) => "from_csv: no/such/folder/file: No such file or directory (os error 2)";
+        Dataset::from_csv(NOWHERE) => "csv: no/such/folder/file: No such file or directory (os error 2)";
         Dataset::from_csv_text("rows", "a,label\n1,x\n") =>
-            "from_csv: rows: line 2, column 2 (label): \"x\" is not a class, a whole number from 0 to 999999: names \
+            "csv: rows: line 2, column 2 (label): \"x\" is not a class, a whole number from 0 to 999999: names \
              are read with `class_names`";
-        Csv::new().read(NOWHERE) => "from_csv: no/such/folder/file: No such file or directory (os error 2)";
-        Csv::new().read_text("rows", "") => "from_csv: rows: the file is empty";
+        Csv::new().read(NOWHERE) => "csv: no/such/folder/file: No such file or directory (os error 2)";
+        Csv::new().read_text("rows", "") => "csv: rows: the file is empty";
         Csv::new().read_text("rows", "a,label\n1\n") =>
-            "from_csv: rows: line 2: the row has 1 field, but the header has 2 columns";
-        Csv::new().read_text("rows", "a,label\n") => "from_csv: rows: there is no row after the header";
+            "csv: rows: line 2: the row has 1 field, but the header has 2 columns";
+        Csv::new().read_text("rows", "a,label\n") => "csv: rows: there is no row after the header";
         Csv::new().read_text("rows", "a,b\n1,0\n") =>
-            "from_csv: rows: line 1: no column is called \"label\": there are \"a\", \"b\"";
+            "csv: rows: line 1: no column is called \"label\": there are \"a\", \"b\"";
         Csv::new().read_regression(NOWHERE) =>
-            "from_csv: no/such/folder/file: No such file or directory (os error 2)";
+            "csv: no/such/folder/file: No such file or directory (os error 2)";
         Csv::new().read_regression_text("rows", "a,label\n1,inf\n") =>
-            "from_csv: rows: line 2, column 2 (label): \"inf\" is not a finite number";
+            "csv: rows: line 2, column 2 (label): \"inf\" is not a finite number";
         data::moons(usize::MAX, 0.1, &mut rng()) =>
             "normal: shape [9223372036854775807, 2] is too large: its size in bytes overflows, or the system has \
              not that much memory";

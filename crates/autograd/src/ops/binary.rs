@@ -132,7 +132,7 @@ fn inverse_square<T: Float>(a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
     let square = a.square().add(b.square())?;
     let origin = square.value().eq(T::ZERO)?;
     let inverse = square.masked_fill(&origin, T::ONE)?.reciprocal();
-    Ok(inverse.keep_where(&origin.logical_not())?)
+    inverse.keep_where(&origin.logical_not())
 }
 
 /// Where the slope of `xlogy` in its first operand exists: not at `a = 0`, as PyTorch has it, unless `b` is NaN.

@@ -94,7 +94,7 @@ impl<T: Float> Var<T> {
     /// [`Error::Shape`](crate::Error::Shape) if there are fewer than two dimensions.
     #[track_caller]
     pub fn tril(&self, offset: isize) -> Result<Var<T>> {
-        Ok(self.keep_where(&self.value().triangle_mask("tril", offset, true)?)?)
+        self.keep_where(&self.value().triangle_mask("tril", offset, true)?)
     }
 
     /// The elements on and above a diagonal of the last two dimensions, `offset` places above the main one; zeros
@@ -104,6 +104,6 @@ impl<T: Float> Var<T> {
     /// [`Error::Shape`](crate::Error::Shape) if there are fewer than two dimensions.
     #[track_caller]
     pub fn triu(&self, offset: isize) -> Result<Var<T>> {
-        Ok(self.keep_where(&self.value().triangle_mask("triu", offset, false)?)?)
+        self.keep_where(&self.value().triangle_mask("triu", offset, false)?)
     }
 }

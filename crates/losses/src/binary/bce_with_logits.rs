@@ -10,6 +10,9 @@ options! {
     /// `l = w ((1 - t) · softplus(x) + p t · softplus(-x))` with `p = pos_weight`; `Mean` divides by the number of
     /// elements, also with weights. Gradients: `w ((1 - t) σ(x) - p t σ(-x))`, and for the target
     /// `w (p · softplus(-x) - softplus(x))`.
+    ///
+    /// A target says how probable "yes" is, from 0 to 1. One outside of that is taken as it is, as in PyTorch; its loss
+    /// falls below 0 and has no minimum.
     /// # Shape
     /// `x` and `t` have one shape, any; so has the result with [`Reduction::None`](crate::Reduction::None), else it is
     /// a scalar.

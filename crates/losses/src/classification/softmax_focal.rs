@@ -113,7 +113,7 @@ impl Curve for Focal {
         let c = c.masked_fill(&costs.logical_not(), T::ONE)?;
         let q = -(-&c).expm1();
         let value = q.pow(self.gamma)?.mul(self.alpha)?.mul(&c)?;
-        Ok(value.keep_where(&costs)?)
+        value.keep_where(&costs)
     }
 }
 

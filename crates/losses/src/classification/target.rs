@@ -194,7 +194,7 @@ impl<T: Float> Classes<T> {
     #[track_caller]
     pub fn live(&self, x: &Var<T>, dim: isize) -> Result<Var<T>> {
         let rows = self.spread(self.counts()?, dim)?;
-        Ok(x.keep_where(&rows.broadcast_to(x.shape())?)?)
+        x.keep_where(&rows.broadcast_to(x.shape())?)
     }
 
     /// For definitions: class 0 where a row is ignored.

@@ -291,6 +291,6 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
         if self.z_loss != 0.0 {
             rows = rows.add(x.logsumexp(self.dim)?.square().mul(self.z_loss)?)?;
         }
-        Ok(rows.keep_where(&self.classes.counts()?)?)
+        rows.keep_where(&self.classes.counts()?)
     }
 }

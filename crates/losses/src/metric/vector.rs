@@ -264,6 +264,6 @@ pub(super) fn direction<T: Float>(x: &Var<T>) -> Result<Var<T>> {
     let squares = x.square().sum(keepdim(-1))?;
     let zero = squares.value().eq(T::ZERO)?;
     let length = squares.masked_fill(&zero, T::ONE)?.sqrt();
-    Ok(x.div(length)?
-        .keep_where(&zero.logical_not().broadcast_to(x.shape())?)?)
+    x.div(length)?
+        .keep_where(&zero.logical_not().broadcast_to(x.shape())?)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-const OP: &str = "from_csv";
+const OP: &str = "csv";
 
 /// A label column that holds something else, such as an identifier, is found by this, before one logit is made for
 /// each class up to it.
@@ -444,7 +444,7 @@ impl Dataset {
     /// let error = Dataset::from_csv_text("pets.csv", "weight,height,label\n4.5,tall,0\n").unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "from_csv: pets.csv: line 2, column 2 (height): \"tall\" is not a finite number"
+    ///     "csv: pets.csv: line 2, column 2 (height): \"tall\" is not a finite number"
     /// );
     /// # Ok::<(), nn::Error>(())
     /// ```

@@ -49,7 +49,7 @@ fn tables_that_are_wrong_are_refused_by_line_and_column() {
     for (text, problem) in cases {
         assert_eq!(
             refusal(text),
-            format!("from_csv: t.csv: {problem}"),
+            format!("csv: t.csv: {problem}"),
             "for {text:?}"
         );
     }
@@ -67,7 +67,7 @@ fn spaces_quotes_and_line_ends_are_read() -> Result<()> {
 fn files_are_named_in_errors() {
     assert_eq!(
         Dataset::from_csv("no/such.csv").unwrap_err().to_string(),
-        "from_csv: no/such.csv: No such file or directory (os error 2)"
+        "csv: no/such.csv: No such file or directory (os error 2)"
     );
     let path = std::env::temp_dir().join(format!("nn-latin1-{}.csv", std::process::id()));
     std::fs::write(&path, b"a,label\n1,0\n\xe9,0\n").unwrap();
@@ -76,7 +76,7 @@ fn files_are_named_in_errors() {
     assert_eq!(
         message,
         format!(
-            "from_csv: {}: line 3: the text is not UTF-8: save the file in that encoding",
+            "csv: {}: line 3: the text is not UTF-8: save the file in that encoding",
             path.display()
         )
     );
@@ -153,31 +153,31 @@ fn tables_are_read_as_told() -> Result<()> {
     let message = |csv: Csv, text: &str| csv.read_text("t.csv", text).unwrap_err().to_string();
     assert_eq!(
         message(csv.clone().label(3), text),
-        "from_csv: t.csv: line 1: there is no column 3: the file has 3, counted from 0"
+        "csv: t.csv: line 1: there is no column 3: the file has 3, counted from 0"
     );
     assert_eq!(
         message(csv.clone(), text),
-        "from_csv: t.csv: without a header no column is called \"label\": give its place, from 0"
+        "csv: t.csv: without a header no column is called \"label\": give its place, from 0"
     );
     assert_eq!(
         message(csv.clone().label(0).skip(1), "1,x,2\n1,x\n"),
-        "from_csv: t.csv: line 2: the row has 2 fields, but the first has 3 columns"
+        "csv: t.csv: line 2: the row has 2 fields, but the first has 3 columns"
     );
     assert_eq!(
         message(csv.label(0).category(1), "1,,2\n"),
-        "from_csv: t.csv: line 1, column 2 (1): \"\" is not a name"
+        "csv: t.csv: line 1, column 2 (1): \"\" is not a name"
     );
     let many: String = (0..1001).map(|i| format!("n{i},0\n")).collect();
     assert_eq!(
         message(Csv::new().category("id"), &format!("id,label\n{many}")),
-        "from_csv: t.csv: column \"id\" holds 1001 different names, more than 1000: leave it out with `skip`"
+        "csv: t.csv: column \"id\" holds 1001 different names, more than 1000: leave it out with `skip`"
     );
     let error = Csv::new()
         .read_regression_text("t.csv", "a,label\n1,NaN\n")
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "from_csv: t.csv: line 2, column 2 (label): \"NaN\" is not a finite number"
+        "csv: t.csv: line 2, column 2 (label): \"NaN\" is not a finite number"
     );
     Ok(())
 }
