@@ -117,6 +117,34 @@ fn size_class(n: usize) -> usize {
     n.next_multiple_of(step)
 }
 
+/// The size of a huge page on the machines that have them.
+#[cfg(all(target_os = "linux", not(miri)))]
+const HUGE: usize = 2 << 20;
+
+/// Asks Linux to back fresh memory, which no one has touched yet, with pages of 2 MiB: five hundred times fewer faults at
+/// the first touch, and fewer misses of the address cache at each later one. Elsewhere the system decides by itself.
+fn ask_for_huge_pages<T>(data: &mut [T]) {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    {
+        unsafe extern "C" {
+            fn madvise(start: *mut u8, len: usize, advice: i32) -> i32;
+        }
+        const MADV_HUGEPAGE: i32 = 14;
+        let start: *mut u8 = data.as_mut_ptr().cast();
+        let skipped = start.align_offset(HUGE);
+        let len = size_of_val(data).saturating_sub(skipped) / HUGE * HUGE;
+        if len > 0 {
+            // SAFETY: the range of whole huge pages lies within `data`, and the advice changes none of its contents. An
+            // error, as of a system without such pages, means that nothing was done.
+            unsafe {
+                madvise(start.wrapping_add(skipped), len, MADV_HUGEPAGE);
+            }
+        }
+    }
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    let _ = data;
+}
+
 /// The memory of a new tensor.
 pub(crate) enum Buffer<T: Element> {
     /// One element, in place: it needs no memory of its own.
@@ -178,7 +206,8 @@ impl<T: Element> Buffer<T> {
             .try_reserve_exact(len)
             .map_err(|_| Error::size(op, shape))?;
         FETCHED.fetch_add(1, Ordering::Relaxed);
-        let data = vec![T::ZERO; len];
+        let mut data = vec![T::ZERO; len];
+        ask_for_huge_pages(&mut data);
         Ok(Buffer::Many(Shelved::new(data)))
     }
 
@@ -231,5 +260,27 @@ impl<T: Element> Drop for Shelved<T> {
         if data.len() == size_class(data.len()) && data.capacity() == data.len() {
             T::pool().give(data);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lengths about those at which whole huge pages fit in.
+    #[test]
+    fn fresh_memory_is_zero_and_whole() {
+        for len in [1 << 18, (2 << 20) - 3, 2 << 20, (4 << 20) + 5, 9_000_001] {
+            let Ok(Buffer::Many(mut fresh)) = Buffer::<bool>::fresh("test", &[len], len) else {
+                panic!("no memory for {len} bytes");
+            };
+            let data = fresh.as_mut_slice();
+            assert_eq!(data.len(), len);
+            assert!(data.iter().all(|x| !x), "{len}");
+            data.fill(true);
+            assert!(data.iter().all(|&x| x), "{len}");
+        }
+        // What holds no memory has nothing to ask for.
+        ask_for_huge_pages::<f32>(&mut []);
     }
 }
