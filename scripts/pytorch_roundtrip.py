@@ -1,7 +1,7 @@
 """Models from PyTorch to this library and back, through safetensors files.
 
 Two models, one of pictures and one of sequences, are made here as in
-crates/nn/tests/common/models.rs. PyTorch's parameters are loaded by the program
+crates/nn/tests/all/common/models.rs. PyTorch's parameters are loaded by the program
 crates/nn/examples/pytorch_roundtrip.rs and those of that program by PyTorch, strictly: every
 name and shape must be right. Outputs must agree to 1e-6 both ways, and what was read and
 written again must be the same bits. Files in half precision are read too.

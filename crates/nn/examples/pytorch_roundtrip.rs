@@ -1,7 +1,7 @@
 //! The half in Rust of `scripts/pytorch_roundtrip.py`, which runs it: reads models that PyTorch wrote, and writes their
 //! outputs, copies of them, and models of its own.
 
-#[path = "../tests/common/models.rs"]
+#[path = "../tests/all/common/models.rs"]
 mod models;
 
 use nn::prelude::*;

@@ -9,11 +9,11 @@ fn clamp<T: Real>(x: T, (lo, hi): (T, T)) -> T {
     if x > hi { hi } else { x }
 }
 
-/// `(r, tail, shifted)` with `e^x = 2^n (1 + r + tail)`, `|r| < 0.35`, where `shifted` is `n + MAGIC`.
+/// `(r, tail, shifted)` with `e^x = 2^n (1 + r + tail)`, `|r| < 0.35`, where `shifted` is `n + magic`.
 #[inline(always)]
-fn reduce_to_parts<I: Isa, T: Real>(x: T) -> (T, T, T) {
-    let shifted = x.mul_add_::<I>(T::LOG2_E, T::MAGIC);
-    let n = shifted - T::MAGIC;
+fn reduce_to_parts<I: Isa, T: Real>(x: T, magic: T) -> (T, T, T) {
+    let shifted = x.mul_add_::<I>(T::LOG2_E, magic);
+    let n = shifted - magic;
     // The first difference is exact; the second rounds, and `lost` recovers what it dropped.
     let high = n.mul_add_::<I>(-T::LN_2_HI, x);
     let r = n.mul_add_::<I>(-T::LN_2_LO, high);
@@ -22,10 +22,10 @@ fn reduce_to_parts<I: Isa, T: Real>(x: T) -> (T, T, T) {
     (r, tail, shifted)
 }
 
-/// `(p, shifted)` with `e^x = 2^n (1 + p)`, `|p| < 0.42`, where `shifted` is `n + MAGIC`.
+/// `(p, shifted)` with `e^x = 2^n (1 + p)`, `|p| < 0.42`, where `shifted` is `n + magic`.
 #[inline(always)]
-fn reduce<I: Isa, T: Real>(x: T) -> (T, T) {
-    let (r, tail, shifted) = reduce_to_parts::<I, T>(x);
+fn reduce<I: Isa, T: Real>(x: T, magic: T) -> (T, T) {
+    let (r, tail, shifted) = reduce_to_parts::<I, T>(x, magic);
     (r + tail, shifted)
 }
 
@@ -38,9 +38,9 @@ fn scale<I: Isa, T: Real>(p: T, shifted: T) -> T {
 
 /// As [`reduce`], less the recovery: beside 1, the rounding of `r` is small.
 #[inline(always)]
-fn reduce_beside_one<I: Isa, T: Real>(x: T) -> (T, T) {
-    let shifted = x.mul_add_::<I>(T::LOG2_E, T::MAGIC);
-    let n = shifted - T::MAGIC;
+fn reduce_beside_one<I: Isa, T: Real>(x: T, magic: T) -> (T, T) {
+    let shifted = x.mul_add_::<I>(T::LOG2_E, magic);
+    let n = shifted - magic;
     let r = n.mul_add_::<I>(-T::LN_2_LO, n.mul_add_::<I>(-T::LN_2_HI, x));
     let p = (r * r).mul_add_::<I>(horner::<I, T>(r, T::EXP), r);
     (p, shifted)
@@ -48,7 +48,7 @@ fn reduce_beside_one<I: Isa, T: Real>(x: T) -> (T, T) {
 
 #[inline(always)]
 pub(super) fn exp<I: Isa, T: Real>(x: T) -> T {
-    let (p, shifted) = reduce_beside_one::<I, T>(clamp(x, T::EXP_RANGE));
+    let (p, shifted) = reduce_beside_one::<I, T>(clamp(x, T::EXP_RANGE), T::MAGIC_PAIR);
     scale::<I, T>(p, shifted)
 }
 
@@ -56,17 +56,17 @@ pub(super) fn exp<I: Isa, T: Real>(x: T) -> T {
 pub(super) fn exp_nonpositive<I: Isa, T: Real>(x: T) -> T {
     let least = T::EXP_RANGE.0;
     let x = if x < least { least } else { x };
-    let (p, shifted) = reduce_beside_one::<I, T>(x);
+    let (p, shifted) = reduce_beside_one::<I, T>(x, T::MAGIC_LIFTED);
     // One power suffices where it is lifted out of reach of the denormals; the last product brings the result back.
-    let lifted = T::lifted_power_of_two(shifted);
+    let lifted = T::power_of_two(shifted);
     p.mul_add_::<I>(lifted, lifted) * T::of(1.0 / 18_446_744_073_709_551_616.0)
 }
 
 #[inline(always)]
 pub(super) fn exp2<I: Isa, T: Real>(x: T) -> T {
     let x = clamp(x, T::EXP2_RANGE);
-    let shifted = x + T::MAGIC;
-    let r = x - (shifted - T::MAGIC);
+    let shifted = x + T::MAGIC_PAIR;
+    let r = x - (shifted - T::MAGIC_PAIR);
     let curve = r * r * horner::<I, T>(r, T::EXP2);
     // What the product and its sum with 1 drop goes to the small terms, so that only the last sum rounds.
     let line = r * T::LN_2;
@@ -78,7 +78,7 @@ pub(super) fn exp2<I: Isa, T: Real>(x: T) -> T {
 
 #[inline(always)]
 pub(super) fn exp_parts<I: Isa, T: Real>(x: T) -> (T, T) {
-    let (r, tail, shifted) = reduce_to_parts::<I, T>(clamp(x, T::EXP_RANGE));
+    let (r, tail, shifted) = reduce_to_parts::<I, T>(clamp(x, T::EXP_RANGE), T::MAGIC_PAIR);
     // 1 is the larger, so that the differences are exact.
     let sum = T::of(1.0) + r;
     let rest = r - (sum - T::of(1.0)) + tail;
@@ -88,7 +88,7 @@ pub(super) fn exp_parts<I: Isa, T: Real>(x: T) -> (T, T) {
 
 #[inline(always)]
 pub(super) fn expm1<I: Isa, T: Real>(x: T) -> T {
-    let (p, shifted) = reduce::<I, T>(clamp(x, (T::EXPM1_MIN, T::EXP_RANGE.1)));
+    let (p, shifted) = reduce::<I, T>(clamp(x, (T::EXPM1_MIN, T::EXP_RANGE.1)), T::MAGIC);
     // Half of 2^n stays finite where the result does; 2^n p is exact, so that only the sum rounds.
     let half = T::power_of_two(shifted - T::of(1.0));
     let y = T::of(2.0) * half.mul_add_::<I>(p, half - T::of(0.5));
@@ -102,7 +102,7 @@ pub(super) fn tanh<I: Isa, T: Real>(x: T) -> T {
     let small = (a * square).mul_add_::<I>(horner::<I, T>(square, T::TANH), a);
     // tanh a = 1 - 2/(e^2a + 1): from 0.55 on, the subtrahend is at most half, and so are its errors.
     let limited = if a > T::TANH_MAX { T::TANH_MAX } else { a };
-    let (p, shifted) = reduce::<I, T>(limited + limited);
+    let (p, shifted) = reduce::<I, T>(limited + limited, T::MAGIC);
     let power = T::power_of_two(shifted);
     let large = T::of(1.0) - T::of(2.0) / power.mul_add_::<I>(p, power + T::of(1.0));
     let y = if a < T::of(0.55) { small } else { large };

@@ -37,8 +37,13 @@ pub(super) trait Real:
     + Div<Output = Self>
     + Neg<Output = Self>
 {
-    /// `1.5 · 2^m` for `m` stored bits: adding it rounds to an integer and leaves that in the low bits.
+    /// `1.5 · 2^m` for `m` stored bits, and the bias of the exponent: adding it rounds to an integer and leaves that in
+    /// the low bits, already biased.
     const MAGIC: Self;
+    /// As `MAGIC`, with 64 more.
+    const MAGIC_LIFTED: Self;
+    /// As `MAGIC`, with twice the bias.
+    const MAGIC_PAIR: Self;
     const LOG2_E: Self;
     const LN_2: Self;
     /// `ln 2` with so few bits that its product with any exponent is exact.
@@ -73,11 +78,11 @@ pub(super) trait Real:
     fn of(v: f64) -> Self;
     fn abs_(self) -> Self;
     fn copysign_(self, sign: Self) -> Self;
-    /// `2^n`, where `shifted` is `n + MAGIC` and the power is a normal number.
+    /// `2^n`, where `shifted` is `n + MAGIC` and the power is a normal number; with `MAGIC_LIFTED` it is `2^(n + 64)`, for
+    /// an `n` that may be too small.
     fn power_of_two(shifted: Self) -> Self;
-    /// `2^(n + 64)` in the same way, for an `n` that may be too small for a normal number.
-    fn lifted_power_of_two(shifted: Self) -> Self;
-    /// Two normal numbers whose product is `2^n`, for a power that may leave the format's range.
+    /// Two normal numbers whose product is `2^n`, for a power that may leave the format's range, where `shifted` is
+    /// `n + MAGIC_PAIR`.
     fn powers_of_two(shifted: Self) -> (Self, Self);
     /// `(e, m, 2^(2-e))` with `self = 2^e m` and `m` in `[√½, √2)`, for a positive normal number.
     fn split(self) -> (Self, Self, Self);
@@ -111,7 +116,9 @@ const LN_64: &[f64] = &[
 ];
 
 impl Real for f32 {
-    const MAGIC: f32 = 12_582_912.0;
+    const MAGIC: f32 = 12_582_912.0 + 127.0;
+    const MAGIC_LIFTED: f32 = Self::MAGIC + 64.0;
+    const MAGIC_PAIR: f32 = Self::MAGIC + 127.0;
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     const LN_2: f32 = std::f32::consts::LN_2;
     const LN_2_HI: f32 = 0.693_145_75;
@@ -167,25 +174,16 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn power_of_two(shifted: f32) -> f32 {
-        // The low byte of the shifted number is `n`; all above it leaves on the left.
-        f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
-    }
-    #[inline(always)]
-    fn lifted_power_of_two(shifted: f32) -> f32 {
-        f32::from_bits(shifted.to_bits().wrapping_add(127 + 64) << 23)
+        // All above the biased exponent leaves on the left.
+        f32::from_bits(shifted.to_bits() << 23)
     }
     #[inline(always)]
     fn powers_of_two(shifted: f32) -> (f32, f32) {
-        // The sum of both biased exponents is positive, so that a logical shift halves it.
-        let sum = shifted
-            .to_bits()
-            .wrapping_sub(Self::MAGIC.to_bits())
-            .wrapping_add(2 * 127);
-        let half = sum >> 1;
-        (
-            f32::from_bits(half << 23),
-            f32::from_bits(sum.wrapping_sub(half) << 23),
-        )
+        // The low bits hold the sum of both biased exponents: half of it without its last bit, and the rest.
+        let bits = shifted.to_bits();
+        let half = (bits << 22) & 0xff80_0000;
+        let rest = (bits << 23).wrapping_sub(half);
+        (f32::from_bits(half), f32::from_bits(rest))
     }
     #[inline(always)]
     fn split(self) -> (f32, f32, f32) {
@@ -206,7 +204,9 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    const MAGIC: f64 = 6_755_399_441_055_744.0;
+    const MAGIC: f64 = 6_755_399_441_055_744.0 + 1023.0;
+    const MAGIC_LIFTED: f64 = Self::MAGIC + 64.0;
+    const MAGIC_PAIR: f64 = Self::MAGIC + 1023.0;
     const LOG2_E: f64 = std::f64::consts::LOG2_E;
     const LN_2: f64 = std::f64::consts::LN_2;
     const LN_2_HI: f64 = 0.6931471805601177;
@@ -285,24 +285,14 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn power_of_two(shifted: f64) -> f64 {
-        f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52)
-    }
-    #[inline(always)]
-    fn lifted_power_of_two(shifted: f64) -> f64 {
-        f64::from_bits(shifted.to_bits().wrapping_add(1023 + 64) << 52)
+        f64::from_bits(shifted.to_bits() << 52)
     }
     #[inline(always)]
     fn powers_of_two(shifted: f64) -> (f64, f64) {
-        // A logical shift again: an arithmetic one of 64 bits is missing before AVX-512.
-        let sum = shifted
-            .to_bits()
-            .wrapping_sub(Self::MAGIC.to_bits())
-            .wrapping_add(2 * 1023);
-        let half = sum >> 1;
-        (
-            f64::from_bits(half << 52),
-            f64::from_bits(sum.wrapping_sub(half) << 52),
-        )
+        let bits = shifted.to_bits();
+        let half = (bits << 51) & 0xfff0_0000_0000_0000;
+        let rest = (bits << 52).wrapping_sub(half);
+        (f64::from_bits(half), f64::from_bits(rest))
     }
     #[inline(always)]
     fn split(self) -> (f64, f64, f64) {

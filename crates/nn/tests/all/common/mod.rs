@@ -1,7 +1,5 @@
 //! What the tests of optimizers share: reading fixtures, and making what they name.
 
-#![allow(dead_code)]
-
 use nn::prelude::*;
 use serde_json::Value;
 

@@ -2,9 +2,10 @@
 //!
 //! The last test reads the sources, and fails for a public function that returns a `Result` and has no row.
 
-#[path = "../../tensor-core/tests/common/bad_calls.rs"]
+#[path = "../../../tensor-core/tests/common/bad_calls.rs"]
 mod bad_calls;
 
+use crate::fail;
 use bad_calls::{assert_covered, fallible};
 use nn::init::{self, FanMode, Nonlinearity};
 use nn::metrics::*;

@@ -2,9 +2,10 @@
 //!
 //! The last test reads the sources, and fails for a public function or an options struct without a row.
 
-#[path = "../../tensor-core/tests/common/bad_calls.rs"]
+#[path = "../../../tensor-core/tests/common/bad_calls.rs"]
 mod bad_calls;
 
+use crate::fail;
 use bad_calls::{assert_covered, fallible};
 use losses::prelude::*;
 use std::path::Path;

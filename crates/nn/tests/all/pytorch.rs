@@ -1,11 +1,10 @@
 //! Files that PyTorch wrote, from fixtures/pytorch: they load, and the models compute what they compute there.
 //! scripts/pytorch_roundtrip.py makes them, and checks the other direction too.
 
-mod common;
 #[path = "common/models.rs"]
 mod models;
 
-use common::Folder;
+use crate::common::Folder;
 use nn::prelude::*;
 use std::fs;
 

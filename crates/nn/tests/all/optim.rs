@@ -1,13 +1,11 @@
 //! Optimizers against PyTorch's trajectories of 60 steps, from fixtures/optim.json.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use nn::prelude::*;
 use serde_json::Value;
 
 fn book() -> Value {
-    serde_json::from_str(include_str!("../fixtures/optim.json")).unwrap()
+    serde_json::from_str(include_str!("../../fixtures/optim.json")).unwrap()
 }
 
 fn assert_close(case: &Value, what: &str, step: usize, ours: f64, theirs: f64) {

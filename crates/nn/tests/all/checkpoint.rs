@@ -1,8 +1,6 @@
 //! Checkpoints: what comes back, and what is refused with which words.
 
-mod common;
-
-use common::Folder;
+use crate::common::Folder;
 use nn::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;

@@ -1,9 +1,7 @@
 //! Layers against PyTorch's, from fixtures/layers.json: outputs, gradients by inputs and parameters, second
 //! derivatives, buffers; and against finite differences.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use losses::autograd::GradCheck;
 use nn::prelude::*;
 use rand::SeedableRng;
@@ -432,7 +430,7 @@ fn run(case: &Value) {
 
 #[test]
 fn all_layers_are_pytorchs() {
-    let book: Value = serde_json::from_str(include_str!("../fixtures/layers.json")).unwrap();
+    let book: Value = serde_json::from_str(include_str!("../../fixtures/layers.json")).unwrap();
     let cases = book["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 156);
     cases.iter().for_each(run);

@@ -1,8 +1,6 @@
 //! Every loss, and its gradients, have the same bits on any number of threads.
 
-mod common;
-
-use common::{Draw, all};
+use crate::common::{Draw, all};
 use losses::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 

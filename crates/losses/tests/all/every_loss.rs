@@ -1,9 +1,7 @@
 //! Laws that hold of every loss, whatever its formula: what reductions have to do with each other, which changes of the
 //! input change nothing, weights that are repetitions, and samples that are left out.
 
-mod common;
-
-use common::{Draw, Entry, Inputs, Run, all};
+use crate::common::{Draw, Entry, Inputs, Run, all};
 use losses::prelude::*;
 use proptest::prelude::*;
 use std::fs;
@@ -390,7 +388,10 @@ fn no_loss_is_missing_from_the_table() {
                 let name = line.split(['<', '(']).next().unwrap();
                 found += 1;
                 let known = names.contains(&name) || APART.contains(&name);
-                assert!(known, "tests/common/mod.rs has no entry for `{name}`");
+                assert!(
+                    known,
+                    "tests/all/common/entries.rs has no entry for `{name}`"
+                );
             }
         }
     }

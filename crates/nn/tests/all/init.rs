@@ -131,7 +131,7 @@ fn farthest(draws: &[f64], points: &[(f64, f64)]) -> f64 {
 #[test]
 fn truncated_normals_are_scipys() {
     // scipy.stats.truncnorm.cdf at some points.
-    let cases = include_str!("../fixtures/truncnorm.json");
+    let cases = include_str!("../../fixtures/truncnorm.json");
     let cases: serde_json::Value = serde_json::from_str(cases).unwrap();
     for case in cases["cases"].as_array().unwrap() {
         let number = |v: &serde_json::Value| match v.as_str() {

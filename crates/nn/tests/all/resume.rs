@@ -1,8 +1,6 @@
 //! An interrupted run that goes on from its file makes the same bits as one that was never interrupted.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use nn::prelude::*;
 use serde_json::{Value, json};
 

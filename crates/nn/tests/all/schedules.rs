@@ -1,13 +1,11 @@
 //! Schedules against PyTorch's learning rates of 80 steps, from fixtures/schedules.json.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use nn::prelude::*;
 use serde_json::Value;
 
 fn book() -> Value {
-    serde_json::from_str(include_str!("../fixtures/schedules.json")).unwrap()
+    serde_json::from_str(include_str!("../../fixtures/schedules.json")).unwrap()
 }
 
 /// Two groups with the learning rates of the fixtures.

@@ -351,7 +351,7 @@ fn an_anomaly_names_a_line_of_the_program() {
 
 #[test]
 fn the_table_lists_every_layer() {
-    let source = include_str!("../src/layers/mod.rs");
+    let source = include_str!("../../src/layers/mod.rs");
     let exported = source.split("pub use ").skip(1).flat_map(|part| {
         let list = part.split(';').next().unwrap();
         let names = list.split(['{', '}', ',', ':']).map(str::trim);
