@@ -286,6 +286,9 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
     fn check(&self) -> Result<()> {
         self.0.check()
     }
+    fn accepts(&self, model: &dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
+        self.0.accepts(model, grads)
+    }
     fn state(&self) -> State<T> {
         self.0.state()
     }

@@ -8,6 +8,9 @@ use losses::autograd::{Float, Gradients};
 /// Which parameters a group has, by their names.
 type Chooses = Box<dyn Fn(&str) -> bool>;
 
+/// Which parameters, and what changes them.
+type Group<T> = (Chooses, Box<dyn Optimizer<T>>);
+
 /// Several optimizers, each for some of a model's parameters: PyTorch's parameter groups, and more, for they need not
 /// be of one kind.
 ///
@@ -30,7 +33,7 @@ type Chooses = Box<dyn Fn(&str) -> bool>;
 /// ```
 #[derive(Default)]
 pub struct Groups<T: Float> {
-    groups: Vec<(Chooses, Box<dyn Optimizer<T>>)>,
+    groups: Vec<Group<T>>,
 }
 
 impl<T: Float> Groups<T> {
@@ -94,19 +97,15 @@ impl<T: Float> Tunable for Groups<T> {
 
 impl<T: Float> Optimizer<T> for Groups<T> {
     fn step(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
-        self.check()?;
-        if model.num_parameters() > 0 && !moves(model, grads) {
-            return Err(foreign("groups", grads));
-        }
+        self.accepts(model, grads)?;
         for i in 0..self.groups.len() {
             let (earlier, later) = self.groups.split_at_mut(i);
             let Some((takes, optimizer)) = later.first_mut() else {
                 break;
             };
-            let chosen = |name: &str| takes(name) && !earlier.iter().any(|(takes, _)| takes(name));
             let mut part = Chosen {
                 model: &mut *model,
-                chosen: &chosen,
+                chosen: &|name| has(takes, earlier, name),
             };
             if moves(&part, grads) {
                 optimizer.step(&mut part, grads)?;
@@ -119,6 +118,24 @@ impl<T: Float> Optimizer<T> for Groups<T> {
         self.groups.iter().try_for_each(|(_, o)| o.check())
     }
 
+    /// All groups are asked before one of them makes its step.
+    fn accepts(&self, model: &dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
+        self.check()?;
+        if model.num_parameters() > 0 && !moves(model, grads) {
+            return Err(foreign("groups", grads));
+        }
+        for (i, (takes, optimizer)) in self.groups.iter().enumerate() {
+            let part = Seen {
+                model,
+                chosen: &|name| has(takes, &self.groups[..i], name),
+            };
+            if moves(&part, grads) {
+                optimizer.accepts(&part, grads)?;
+            }
+        }
+        Ok(())
+    }
+
     fn state(&self) -> State<T> {
         let mut state = State::new();
         for (i, (_, optimizer)) in self.groups.iter().enumerate() {
@@ -127,12 +144,44 @@ impl<T: Float> Optimizer<T> for Groups<T> {
         state
     }
 
+    /// If one group refuses its part, those before it get back what they had.
     fn load_state(&mut self, state: &State<T>) -> Result<()> {
-        for (i, (_, optimizer)) in self.groups.iter_mut().enumerate() {
-            optimizer.load_state(state.section(&i.to_string())?)?;
+        let before: Vec<State<T>> = self.groups.iter().map(|(_, o)| o.state()).collect();
+        for i in 0..self.groups.len() {
+            let part = state.section(&i.to_string());
+            let loaded = part.and_then(|part| self.groups[i].1.load_state(part));
+            if loaded.is_err() {
+                for ((_, optimizer), own) in self.groups[..i].iter_mut().zip(&before) {
+                    optimizer.load_state(own)?;
+                }
+                return loaded;
+            }
         }
         Ok(())
     }
+}
+
+/// Whether a group that `takes` a name has it: none before it may take it.
+fn has<T: Float>(takes: &Chooses, earlier: &[Group<T>], name: &str) -> bool {
+    takes(name) && !earlier.iter().any(|(takes, _)| takes(name))
+}
+
+/// Those parts of a model whose names are chosen, to be read alone.
+struct Seen<'a, T: Float> {
+    model: &'a dyn Parts<T>,
+    chosen: &'a dyn Fn(&str) -> bool,
+}
+
+impl<T: Float> Parts<T> for Seen<'_, T> {
+    fn walk(&self, name: &str, f: &mut dyn FnMut(&str, Part<'_, T>)) {
+        self.model.walk(name, &mut |name, part| {
+            if (self.chosen)(name) {
+                f(name, part)
+            }
+        });
+    }
+
+    fn walk_mut(&mut self, _: &str, _: &mut dyn FnMut(&str, PartMut<'_, T>)) {}
 }
 
 /// Those parts of a model whose names are chosen.
@@ -143,11 +192,8 @@ struct Chosen<'a, T: Float> {
 
 impl<T: Float> Parts<T> for Chosen<'_, T> {
     fn walk(&self, name: &str, f: &mut dyn FnMut(&str, Part<'_, T>)) {
-        self.model.walk(name, &mut |name, part| {
-            if (self.chosen)(name) {
-                f(name, part)
-            }
-        });
+        let (model, chosen) = (&*self.model, self.chosen);
+        Seen { model, chosen }.walk(name, f);
     }
 
     fn walk_mut(&mut self, name: &str, f: &mut dyn FnMut(&str, PartMut<'_, T>)) {

@@ -66,6 +66,16 @@ pub trait Optimizer<T: Float>: Tunable {
     /// [`Error::Option`] that names the first that is not.
     fn check(&self) -> Result<()>;
 
+    /// Whether a step with these would be made, which a step asks first: all that [`step`](Optimizer::step) refuses is
+    /// refused here, and nothing is changed. By default [`check`](Optimizer::check).
+    ///
+    /// # Errors
+    /// Those of [`step`](Optimizer::step).
+    fn accepts(&self, model: &dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
+        let _ = (model, grads);
+        self.check()
+    }
+
     /// All that was remembered, and the learning rate. Options are not in it.
     fn state(&self) -> State<T>;
 
@@ -126,6 +136,9 @@ impl<T: Float, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
     fn check(&self) -> Result<()> {
         (**self).check()
     }
+    fn accepts(&self, model: &dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
+        (**self).accepts(model, grads)
+    }
     fn state(&self) -> State<T> {
         (**self).state()
     }
@@ -168,13 +181,16 @@ macro_rules! optimizer {
         }
         impl<T: Float> Optimizer<T> for $name<T> {
             fn step(&mut self, model: &mut dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
-                self.ranges()?;
-                self.memory.fits(self.op(), model, grads)?;
+                self.accepts(model, grads)?;
                 self.update(model, grads);
                 Ok(())
             }
             fn check(&self) -> Result<()> {
                 self.ranges()
+            }
+            fn accepts(&self, model: &dyn Parts<T>, grads: &Gradients<T>) -> Result<()> {
+                self.ranges()?;
+                self.memory.fits(self.op(), model, grads)
             }
             fn state(&self) -> State<T> {
                 $crate::optim::save(self.op(), self, &self.memory, self.buffers())

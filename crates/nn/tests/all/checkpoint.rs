@@ -1,13 +1,10 @@
 //! Checkpoints: what comes back, and what is refused with which words.
 
-use crate::common::Folder;
+use crate::common::{Folder, mlp, sum_gradients};
 use nn::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use std::fs;
-fn mlp<T: Float>(widths: &[usize], seed: u64) -> Sequential<T> {
-    Sequential::mlp(widths, ReLU, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
-}
 
 /// The message of a failed load, the file's path replaced by `FILE`.
 fn refusal(model: &mut Sequential<f32>, path: &std::path::Path) -> String {
@@ -287,14 +284,7 @@ fn hostile_states_of_optimizers_are_errors() {
     let mut adam = Adam::<f32>::new(0.1);
     let good = {
         let mut model = mlp::<f32>(&[3, 2], 0);
-        let x = Tape::new().input(Tensor::ones([1, 3]).unwrap());
-        let grads = model
-            .forward(&x)
-            .unwrap()
-            .sum(..)
-            .unwrap()
-            .backward()
-            .unwrap();
+        let grads = sum_gradients(&model, 3);
         adam.step(&mut model, &grads).unwrap();
         Optimizer::state(&adam)
     };
@@ -333,14 +323,7 @@ fn hostile_states_of_optimizers_are_errors() {
     state.set_section("0.weight", section);
     adam.load_state(&state).unwrap();
     let mut model = mlp::<f32>(&[3, 2], 0);
-    let x = Tape::new().input(Tensor::ones([1, 3]).unwrap());
-    let grads = model
-        .forward(&x)
-        .unwrap()
-        .sum(..)
-        .unwrap()
-        .backward()
-        .unwrap();
+    let grads = sum_gradients(&model, 3);
     adam.step(&mut model, &grads).unwrap();
     state.set_section("0.bias", other(&[2, 3]));
     adam.load_state(&state).unwrap();

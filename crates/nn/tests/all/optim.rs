@@ -415,3 +415,42 @@ fn clipping_refuses_what_is_no_bound() {
     };
     assert_eq!(clip_grad_norm(&other, &mut g, 1.0, 2.0).unwrap(), 0.0);
 }
+
+/// A group that refuses keeps those before it from their step, and from what they would have loaded.
+#[test]
+fn groups_change_all_or_nothing() {
+    let mut model = mlp::<f64>(&[2, 3, 1], 0);
+    let mut grads = sum_gradients(&model, 2);
+    let of = |second: Box<dyn Optimizer<f64>>| {
+        Groups::new()
+            .add(|name| name.starts_with("0."), Adam::new(0.1))
+            .rest(second)
+    };
+    let mut groups = of(Box::new(Sgd::new(0.1)));
+    let weights = |model: &Sequential<f64>| {
+        Vec::from_iter(model.state_dict().iter().map(|(_, x)| x.to_vec()))
+    };
+    groups.step(&mut model, &grads).unwrap();
+    let (before, kept) = (weights(&model), Optimizer::state(&groups));
+    // The last layer is replaced since the forward pass.
+    model.visit(&mut |name, p| {
+        if name == "2.weight" {
+            *grads.find_mut(p).unwrap() = Tensor::zeros([5]).unwrap();
+        }
+    });
+    let e = groups.step(&mut model, &grads).unwrap_err().to_string();
+    assert!(
+        e.starts_with("sgd: a parameter is 2.weight of shape [1, 3] with"),
+        "{e}"
+    );
+    assert_eq!(weights(&model), before);
+    let other = of(Box::new(Adam::new(0.7)));
+    let mut other_state = Optimizer::state(&other);
+    other_state.set_section("0", Optimizer::<f64>::state(&Adam::<f64>::new(0.9)));
+    let e = groups.load_state(&other_state).unwrap_err().to_string();
+    assert!(e.starts_with("sgd: the state is that of adam"), "{e}");
+    assert_eq!(groups.lrs(), [0.1, 0.1]);
+    let now = Optimizer::state(&groups);
+    let steps = |s: &State<f64>| s.section("0").unwrap().sections().count();
+    assert_eq!((steps(&now), steps(&kept)), (2, 2));
+}

@@ -1,6 +1,8 @@
 //! What the tests of optimizers share: reading fixtures, and making what they name.
 
 use nn::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
 use serde_json::Value;
 
 /// A number; those that are not finite are words.
@@ -223,4 +225,16 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A small network, its weights drawn.
+pub fn mlp<T: Float>(widths: &[usize], seed: u64) -> Sequential<T> {
+    Sequential::mlp(widths, ReLU, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
+}
+
+/// The gradients of the sum of what a model makes of a row of so many ones.
+pub fn sum_gradients<T: Float>(model: &Sequential<T>, width: usize) -> Gradients<T> {
+    let x = Tape::new().input(Tensor::ones([1, width]).unwrap());
+    let sum = model.forward(&x).unwrap().sum(..).unwrap();
+    sum.backward().unwrap()
 }
