@@ -147,3 +147,24 @@ fn hardswish_at_its_corners_and_far_out() -> Result<()> {
     assert_eq!(slopes, [0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0, 1.0]);
     Ok(())
 }
+
+/// 0.1 is rounded, and so is the sum of some: the mean of equal elements must be that element all the same.
+#[test]
+fn equal_elements_have_no_deviation_and_no_slope() {
+    for shape in [&[3][..], &[2, 7], &[1000]] {
+        let x = Tape::new().leaf(Tensor::full(shape, 0.1f64).unwrap());
+        for axes in [autograd::tensor_core::Axes::from(..), (-1).into()] {
+            let y = x.std(axes, 1).unwrap();
+            assert!(y.value().to_vec().iter().all(|y| *y == 0.0));
+            let grads = y.sum(..).unwrap().backward().unwrap();
+            assert!(grads.get(&x).unwrap().to_vec().iter().all(|g| *g == 0.0));
+        }
+    }
+}
+
+#[test]
+fn the_slope_of_a_singular_determinant_names_its_operation() {
+    let x = Tape::new().leaf(Tensor::from([[1.0f64, 2.0], [2.0, 4.0]]));
+    let e = x.slogdet().unwrap().1.backward().unwrap_err().to_string();
+    assert!(e.starts_with("slogdet: "), "{e}");
+}

@@ -254,11 +254,37 @@ pub fn trunc_normal<T: Float>(
     let (a, b) = ((low - mean) / std, (high - mean) / std);
     Tensor::build("trunc_normal", shape, |out| {
         for o in out.iter_mut() {
+            let x = if a > FAR {
+                low + std * beyond(a, b - a, rng)
+            } else if b < -FAR {
+                high - std * beyond(-b, b - a, rng)
+            } else {
+                mean + std * standard(a, b, rng)
+            };
             // Rounding may lead outside.
-            let x = (mean + std * standard(a, b, rng)).clamp(low, high);
-            *o = T::of(x);
+            *o = T::of(x.clamp(low, high));
         }
     })
+}
+
+/// From so many deviations on the density falls as an exponential does, to the last digit.
+const FAR: f64 = 1e8;
+
+/// How far beyond `a`, which is [`FAR`] or farther, a standard normal lies within `a..=a + width`.
+fn beyond(a: f64, width: f64, rng: &mut (impl Rng + ?Sized)) -> f64 {
+    let a = a.min(f64::MAX);
+    // Bounds that are the same number when they are counted in deviations leave nothing between them.
+    let share = if width > 0.0 {
+        -(-a * width).exp_m1()
+    } else {
+        0.0
+    };
+    -(-share * unit(rng)).ln_1p() / a
+}
+
+/// Uniform in `[0, 1)`.
+fn unit(rng: &mut (impl Rng + ?Sized)) -> f64 {
+    (rng.random::<u64>() >> 11) as f64 * 2f64.powi(-53)
 }
 
 /// Standard normal within `a..=b`.
@@ -266,7 +292,7 @@ fn standard(a: f64, b: f64, rng: &mut (impl Rng + ?Sized)) -> f64 {
     if b < 0.0 {
         return -standard(-b, -a, rng);
     }
-    let mut unit = || (rng.random::<u64>() >> 11) as f64 * 2f64.powi(-53);
+    let mut unit = || unit(rng);
     if a <= 0.0 && b - a > (2.0 * PI).sqrt() {
         // Wide and around the mean: draws of the whole distribution, by the method of Box and Muller.
         loop {

@@ -101,10 +101,10 @@ impl<T: Element> Reducer<T> for Truth {
     }
 }
 
-/// Sum of squared distances from a centre.
+/// Sum of the distances from a centre, or of their squares.
 #[derive(Clone, Copy)]
-struct SquaredDeviation(f64);
-impl<T: Float> Reducer<T> for SquaredDeviation {
+struct Deviation<const SQUARED: bool>(f64);
+impl<T: Float, const SQUARED: bool> Reducer<T> for Deviation<SQUARED> {
     type Acc = f64;
     fn identity(self) -> f64 {
         0.0
@@ -112,7 +112,7 @@ impl<T: Float> Reducer<T> for SquaredDeviation {
     #[inline(always)]
     fn add<I: Isa>(self, acc: f64, x: T) -> f64 {
         let d = x.f64() - self.0;
-        acc + d * d
+        acc + if SQUARED { d * d } else { d }
     }
     #[inline(always)]
     fn merge(self, a: f64, b: f64) -> f64 {
@@ -375,15 +375,18 @@ impl<T: Float> Tensor<T> {
     ) -> Result<Tensor<T>> {
         let plan = plan(op, axes, self.shape())?;
         let n = (plan.count as f64 - correction.element::<f64>(op)?).max(0.0);
+        // The mean is taken of distances from the first element, so that of equal elements it is that element.
         if plan.count == self.numel() && plan.count > 0 && plan.shape.iter().all(|&n| n == 1) {
             // One result: both passes are split among the threads.
-            let centre = fold(Sum, &self.source(), self.numel()) / plan.count as f64;
-            return reduce(op, SquaredDeviation(centre), self, &plan, move |s| {
-                T::of(last(s / n))
-            });
+            let first = self.source().block(0, 1, &mut Vec::new())[0].f64();
+            let sum = fold(Deviation::<false>(first), &self.source(), self.numel());
+            let squares = Deviation::<true>(first + sum / plan.count as f64);
+            return reduce(op, squares, self, &plan, move |s| T::of(last(s / n)));
         }
         crate::rows::reduce_rows(op, self, &plan.mask, plan.shape.clone(), move |_, x| {
-            let centre = x.iter().map(|x| x.f64()).sum::<f64>() / x.len() as f64;
+            let first = x.first().map_or(0.0, |x| x.f64());
+            let sum = x.iter().map(|x| x.f64() - first).sum::<f64>();
+            let centre = first + sum / x.len() as f64;
             let squares = x
                 .iter()
                 .map(|x| (x.f64() - centre) * (x.f64() - centre))

@@ -65,6 +65,11 @@ pub(super) fn hints(report: &Report, seen: &[Seen], base: &[f64]) -> Vec<String>
                 .into(),
         );
     }
+    if report.blind() {
+        hints.push(
+            "nothing could be told at these inputs: are they within the function's domain, and does it vary there?".into(),
+        );
+    }
     let single = |y: &f64| f64::from(*y as f32) == *y;
     // Numbers like 0.25 are in both types. Of 24 bits that were rounded to, one of the last eight is mostly set.
     let rounded = |y: &f64| (*y as f32).to_bits() & 0xff != 0;

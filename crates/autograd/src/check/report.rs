@@ -66,9 +66,15 @@ impl Report {
         }
     }
 
-    /// Whether no rule was found wrong. Kinks and ill-conditioned elements are no errors.
+    /// Whether no rule was found wrong. Kinks and ill-conditioned elements are no errors, but if every single one is
+    /// ill-conditioned nothing was checked, and that is not ok.
     pub fn is_ok(&self) -> bool {
-        !self.nondeterministic && self.count(Status::Wrong) == 0
+        !self.nondeterministic && self.count(Status::Wrong) == 0 && !self.blind()
+    }
+
+    /// Whether there was something to compare, and nothing of it could be told.
+    pub(super) fn blind(&self) -> bool {
+        self.compared > 0 && self.count(Status::IllConditioned) >= self.compared
     }
 
     /// Whether all elements agreed.
@@ -85,7 +91,7 @@ impl Report {
         }
     }
 
-    /// Does nothing if no rule was found wrong.
+    /// Does nothing if the check [is ok](Report::is_ok).
     ///
     /// # Panics
     /// With the report, otherwise. Meant for tests.

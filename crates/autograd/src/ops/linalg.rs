@@ -62,7 +62,7 @@ impl<T: Float> Op<T> for LogDet<T> {
         "slogdet"
     }
     fn backward(&self, dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
-        let inverse = self.a.on(dy).inverse()?;
+        let inverse = (self.a.on(dy).inverse()).map_err(|e| e.named("slogdet"))?;
         Ok(Grads::one(as_matrix(dy)?.mul(inverse.t())?))
     }
 }

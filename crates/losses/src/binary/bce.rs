@@ -90,7 +90,9 @@ impl<T: Float> Pointwise<T, 2> for Bce {
     #[inline(always)]
     fn value<I: Isa>(&self, [x, t]: [T; 2]) -> T {
         let low = T::of(LOWEST_LOG);
-        let no = (T::ONE - t) * (-x).log1p::<I>().max_(low);
+        let no = (-x).log1p::<I>().max_(low);
+        // `1 - t` is not rounded by itself.
+        let no = (-t).mul_add_::<I>(no, no);
         -t.mul_add_::<I>(x.ln::<I>().max_(low), no)
     }
 

@@ -1,4 +1,4 @@
-use super::checks::{input_shape, on_behalf, option};
+use super::checks::{input_shape, on_behalf, option, parameter};
 use super::{Dropout, Linear};
 use crate::init;
 use crate::module::Module;
@@ -200,6 +200,16 @@ impl<T: Float> MultiheadAttention<T> {
             let expected =
                 format!("key and value must have one shape, and {n} examples as the query");
             return Err(input_shape(op, v.shape(), expected));
+        }
+        for (what, param, shape) in [
+            (
+                "in_proj_weight",
+                Some(&self.in_proj_weight),
+                &[3 * embed, embed][..],
+            ),
+            ("in_proj_bias", self.in_proj_bias.as_ref(), &[3 * embed]),
+        ] {
+            parameter(op, what, param.map(Param::value), shape)?;
         }
         let width = embed / self.heads;
         let weight = self.in_proj_weight.on(query);

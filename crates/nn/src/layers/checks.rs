@@ -1,7 +1,7 @@
 //! What several layers share: checks, each with its wording once, and whose call it is.
 
 use losses::autograd::Float;
-use losses::{Error, Result, Var};
+use losses::{Error, Result, Tensor, Var};
 use std::panic::Location;
 
 /// Runs a part of a layer for the line of the program that uses the layer, so that an anomaly names that line.
@@ -30,6 +30,25 @@ pub(crate) fn last_size(op: &'static str, shape: &[usize], size: Option<usize>) 
         ),
     })
 }
+
+/// Whether a parameter, which a user may have replaced, has the shape that its layer needs. None is right too.
+pub(crate) fn parameter<T: Float>(
+    op: &'static str,
+    what: &'static str,
+    value: Option<&Tensor<T>>,
+    shape: &[usize],
+) -> Result<()> {
+    match value {
+        Some(value) if value.shape() != shape => Err(Error::Shape {
+            op,
+            what,
+            got: value.shape().into(),
+            expected: format!("this layer needs {shape:?} there"),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// [`Error::Shape`] of the input, with what would be right.
 pub(crate) fn input_shape(op: &'static str, shape: &[usize], expected: impl Into<String>) -> Error {
     Error::Shape {

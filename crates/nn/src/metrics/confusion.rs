@@ -123,7 +123,7 @@ impl ConfusionMatrix {
     }
 
     /// Precision, recall and F₁ over all classes. A class for which one of them is undefined counts with 0, as in
-    /// scikit-learn with all classes listed.
+    /// scikit-learn with all classes listed; of no examples at all every score is 0.
     ///
     /// ```
     /// use nn::prelude::*;
@@ -135,18 +135,18 @@ impl ConfusionMatrix {
     /// # Ok::<(), nn::Error>(())
     /// ```
     pub fn scores(&self, average: Average) -> Scores {
-        let total = self.counts.iter().sum::<usize>() as f64;
+        let total = self.counts.iter().sum::<usize>().max(1) as f64;
+        let defined = |v: f64| if v.is_nan() { 0.0 } else { v };
         let mean = |of: &dyn Fn(usize) -> f64| {
-            let defined = |c| Some(of(c)).filter(|v| !v.is_nan()).unwrap_or(0.0);
-            let parts = (0..self.classes).map(|c| match average {
-                Average::Weighted => defined(c) * self.support(c) as f64 / total,
-                _ => defined(c) / self.classes as f64,
-            });
-            parts.sum()
+            let share = |c| match average {
+                Average::Weighted => self.support(c) as f64 / total,
+                _ => 1.0 / self.classes as f64,
+            };
+            (0..self.classes).fold(0.0, |sum, c| sum + defined(of(c)) * share(c))
         };
         if let Average::Micro = average {
             // Each mistake is a false positive of one class and a false negative of another: the three are one.
-            let [precision, recall, f1] = [self.accuracy(); 3];
+            let [precision, recall, f1] = [defined(self.accuracy()); 3];
             return Scores {
                 precision,
                 recall,

@@ -49,7 +49,8 @@ pub fn mean_squared_error<T: Float>(predicted: &Tensor<T>, target: &Tensor<T>) -
 /// the target itself as prediction gets 0, a worse one less.
 ///
 /// For targets `[rows, outputs]` it is the mean over the outputs. Targets that are all the same have no variance:
-/// then it is 1 for perfect predictions and 0 for others, and NaN for fewer than two rows.
+/// then it is 1 for perfect predictions and 0 for others, and NaN for fewer than two rows. (scikit-learn says so too, but
+/// where the mean of such targets is rounded, as that of 0.1 three times is, it divides by the square of the rounding.)
 ///
 /// ```
 /// use nn::{Tensor, metrics::r2_score};
@@ -72,7 +73,9 @@ pub fn r2_score<T: Float>(predicted: &Tensor<T>, target: &Tensor<T>) -> Result<f
         let mean = column().map(|(_, t)| t).sum::<f64>() / rows as f64;
         let off: f64 = column().map(|(p, t)| (p - t).powi(2)).sum();
         let all: f64 = column().map(|(_, t)| (t - mean).powi(2)).sum();
-        match (off == 0.0, all == 0.0) {
+        // The mean of equal numbers may be rounded, and then is none of them.
+        let equal = column().all(|(_, t)| *t == pairs[k].1);
+        match (off == 0.0, equal || all == 0.0) {
             (true, true) => 1.0,
             (false, true) => 0.0,
             _ => 1.0 - off / all,

@@ -36,6 +36,34 @@ fn close(ours: f64, theirs: f64) {
 }
 
 #[test]
+fn targets_that_are_all_the_same() {
+    // The mean of 0.1 three times is rounded, and the targets have a variance of 2e-34.
+    let same = Tensor::from([0.1, 0.1, 0.1]);
+    assert_eq!(
+        r2_score(&Tensor::from([0.1, 0.1, 0.2]), &same).unwrap(),
+        0.0
+    );
+    assert_eq!(r2_score(&same, &same).unwrap(), 1.0);
+}
+
+#[test]
+fn scores_of_nothing_are_zero() {
+    let none = Tensor::<i64>::zeros([0]).unwrap();
+    for average in [Average::Micro, Average::Macro, Average::Weighted] {
+        for classes in [0, 3] {
+            let scores = ConfusionMatrix::new(&none, &none, classes)
+                .unwrap()
+                .scores(average);
+            let all = [scores.precision, scores.recall, scores.f1];
+            assert!(
+                all.iter().all(|v| *v == 0.0 && v.is_sign_positive()),
+                "{all:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn classes_are_scikit_learns() -> Result<()> {
     let book = book();
     let cases = book["classes"].as_array().unwrap();

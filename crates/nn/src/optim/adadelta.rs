@@ -75,7 +75,7 @@ impl<T: Float> Adadelta<T> {
     }
 
     fn buffers(&self) -> &'static [&'static str] {
-        &["square_avg", "acc_delta"]
+        &BUFFERS
     }
 
     fn ranges(&self) -> Result<()> {
@@ -95,11 +95,14 @@ impl<T: Float> Adadelta<T> {
             rest: T::of(1.0 - self.rho),
             eps: T::of(self.eps),
         };
-        self.memory.step::<2, _>(model, grads, T::ZERO, |_| rates);
+        self.memory.step(model, grads, BUFFERS, T::ZERO, |_| rates);
     }
 }
 
 optimizer!(Adadelta);
+
+/// What is remembered of a parameter.
+const BUFFERS: [&str; 2] = ["square_avg", "acc_delta"];
 
 /// The numbers of one step.
 #[derive(Clone, Copy)]

@@ -74,7 +74,7 @@ impl<T: Float> Adagrad<T> {
     }
 
     fn buffers(&self) -> &'static [&'static str] {
-        &["sum"]
+        &BUFFERS
     }
 
     fn ranges(&self) -> Result<()> {
@@ -95,16 +95,20 @@ impl<T: Float> Adagrad<T> {
         let start = T::of(self.initial_accumulator_value);
         let (decay, eps) = (T::of(self.weight_decay), T::of(self.eps));
         let sign = T::of(if self.maximize { -1.0 } else { 1.0 });
-        self.memory.step::<1, _>(model, grads, start, |kept| Rates {
-            sign,
-            lr: T::of(lr / (1.0 + (kept.step - 1) as f64 * lr_decay)),
-            decay,
-            eps,
-        });
+        self.memory
+            .step(model, grads, BUFFERS, start, |kept| Rates {
+                sign,
+                lr: T::of(lr / (1.0 + (kept.step - 1) as f64 * lr_decay)),
+                decay,
+                eps,
+            });
     }
 }
 
 optimizer!(Adagrad);
+
+/// What is remembered of a parameter.
+const BUFFERS: [&str; 1] = ["sum"];
 
 /// The numbers of one step.
 #[derive(Clone, Copy)]

@@ -110,22 +110,27 @@ impl<T: Float> Adam<T> {
             eps: T::of(eps),
         };
         if self.amsgrad {
-            self.memory.step::<3, _>(model, grads, T::ZERO, rates);
+            (self.memory).step(model, grads, AMSGRAD_BUFFERS, T::ZERO, rates);
         } else {
-            self.memory.step::<2, _>(model, grads, T::ZERO, rates);
+            self.memory.step(model, grads, BUFFERS, T::ZERO, rates);
         }
     }
 
     fn buffers(&self) -> &'static [&'static str] {
         if self.amsgrad {
-            &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
+            &AMSGRAD_BUFFERS
         } else {
-            &["exp_avg", "exp_avg_sq"]
+            &BUFFERS
         }
     }
 }
 
 optimizer!(Adam, momentum = betas.0);
+
+/// What is remembered of a parameter.
+const BUFFERS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
+/// The same with `amsgrad`.
+const AMSGRAD_BUFFERS: [&str; 3] = ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"];
 
 /// How weight decay acts: through the gradient, or on the parameter alone.
 #[derive(Clone, Copy)]

@@ -48,10 +48,10 @@ pub fn clip_grad_norm<T: Float>(
         "it must be above 0",
     )?;
     let mut norm = total_norm(model, grads, norm_type, 1.0)?;
-    if norm.is_infinite() && norm_type.is_finite() {
-        // The elements may be finite, and only their powers too large.
+    if (norm.is_infinite() || norm < 1e-100) && norm_type.is_finite() {
+        // The elements may be finite, and only their powers too large or too small.
         let largest = total_norm(model, grads, f64::INFINITY, 1.0)?;
-        if largest.is_finite() {
+        if largest.is_finite() && largest > 0.0 {
             norm = largest * total_norm(model, grads, norm_type, largest)?;
         }
     }

@@ -76,7 +76,7 @@ impl<T: Float> Lion<T> {
     }
 
     fn buffers(&self) -> &'static [&'static str] {
-        &["exp_avg"]
+        &BUFFERS
     }
 
     fn ranges(&self) -> Result<()> {
@@ -96,11 +96,14 @@ impl<T: Float> Lion<T> {
             beta: [beta1, beta2].map(T::of),
             rest: [1.0 - beta1, 1.0 - beta2].map(T::of),
         };
-        self.memory.step::<1, _>(model, grads, T::ZERO, |_| rates);
+        self.memory.step(model, grads, BUFFERS, T::ZERO, |_| rates);
     }
 }
 
 optimizer!(Lion, momentum = betas.0);
+
+/// What is remembered of a parameter.
+const BUFFERS: [&str; 1] = ["exp_avg"];
 
 /// The numbers of one step.
 #[derive(Clone, Copy)]

@@ -23,21 +23,25 @@ pub(crate) struct Kept<T> {
     /// A number that is carried from step to step; 1 at first.
     pub(crate) product: f64,
     shape: Vec<usize>,
-    /// The buffers, one after the other, each as long as the parameter.
-    data: Vec<T>,
+    /// The buffers by their names, each as long as the parameter. Options that change between steps may ask for more of
+    /// them, or have no use for one for a while.
+    buffers: Vec<(&'static str, Vec<T>)>,
 }
 
 impl<T> Kept<T> {
-    fn new(shape: &[usize], data: Vec<T>) -> Self {
+    fn new(shape: &[usize]) -> Self {
         Kept {
             id: None,
             step: 0,
             product: 1.0,
             shape: shape.into(),
-            data,
+            buffers: Vec::new(),
         }
     }
 }
+
+/// The buffer that there is only once a momentum is above 0, which a schedule may change at any step.
+pub(crate) const MOMENTUM_BUFFER: &str = "momentum_buffer";
 
 /// Whether a parameter of `model` has a gradient among `grads`.
 pub(crate) fn moves<T: Float>(model: &dyn Parts<T>, grads: &Gradients<T>) -> bool {
@@ -125,11 +129,13 @@ impl<T: Float> Memory<T> {
         problem.map_or(Ok(()), Err)
     }
 
-    /// Changes each parameter that has a gradient by the update that `rates` gives for it. Buffers begin with `start`.
+    /// Changes each parameter that has a gradient by the update that `rates` gives for it, and its buffers `names`, which
+    /// begin with `start`.
     pub(crate) fn step<const K: usize, U: Update<T, K>>(
         &mut self,
         model: &mut dyn Parts<T>,
         grads: &Gradients<T>,
+        names: [&'static str; K],
         start: T,
         mut rates: impl FnMut(&mut Kept<T>) -> U,
     ) {
@@ -138,13 +144,13 @@ impl<T: Float> Memory<T> {
                 return;
             };
             let n = param.value().numel();
-            let mut none = Kept::new(param.value().shape(), Vec::new());
+            let mut none = Kept::new(param.value().shape());
             let kept = if K == 0 {
                 // Who remembers nothing serves any model.
                 &mut none
             } else {
                 if !self.0.contains_key(name) {
-                    let kept = Kept::new(param.value().shape(), vec![start; K * n]);
+                    let kept = Kept::new(param.value().shape());
                     self.0.insert(name.to_string(), kept);
                 }
                 self.0.get_mut(name).unwrap_or(&mut none)
@@ -152,11 +158,19 @@ impl<T: Float> Memory<T> {
             kept.id = Some(param.id());
             kept.step = kept.step.saturating_add(1);
             let update = rates(kept);
-            let mut buffers = kept.data.chunks_mut(n.max(1));
-            // The parameter first, and as many buffers as there are.
+            for name in names {
+                if kept.buffers.iter().all(|(known, _)| *known != name) {
+                    kept.buffers.push((name, vec![start; n]));
+                }
+            }
+            // The parameter first, and then the buffers in the order of their names.
             let mut outputs = [const { None }; 1 + MOST];
             outputs[0] = Some(param.value_mut().as_mut_slice());
-            outputs[1..=K].fill_with(|| buffers.next());
+            for (name, buffer) in &mut kept.buffers {
+                if let Some(i) = names.iter().position(|wanted| wanted == name) {
+                    outputs[1 + i] = Some(buffer.as_mut_slice());
+                }
+            }
             let grad = grad.source();
             par::collect_split(n, 1, outputs, 8 + 4 * K, |range, [p, buffers @ ..]| {
                 let p = p.unwrap_or_default();
@@ -175,16 +189,14 @@ impl<T: Float> Memory<T> {
         });
     }
 
-    /// For a file: a section for each parameter, with its buffers under the names `buffers`.
-    pub(crate) fn state(&self, buffers: &[&str]) -> State<T> {
+    /// For a file: a section for each parameter, with its buffers under their names.
+    pub(crate) fn state(&self) -> State<T> {
         let mut state = State::new();
         for (name, kept) in &self.0 {
             let mut section = State::new();
             section.set_note("step", kept.step);
             section.set_note("product", kept.product);
-            let n: usize = kept.shape.iter().product();
-            for (i, buffer) in buffers.iter().enumerate() {
-                let data = kept.data.get(i * n..(i + 1) * n).unwrap_or_default();
+            for (buffer, data) in &kept.buffers {
                 if let Ok(x) = Tensor::from_slice(data, &kept.shape) {
                     section.set_tensor(buffer, x);
                 }
@@ -194,8 +206,12 @@ impl<T: Float> Memory<T> {
         state
     }
 
-    /// Back from [`Memory::state`].
-    pub(crate) fn load(op: &'static str, state: &State<T>, buffers: &[&str]) -> Result<Self> {
+    /// Back from [`Memory::state`]: all `buffers` must be there but for [`MOMENTUM_BUFFER`], and no others.
+    pub(crate) fn load(
+        op: &'static str,
+        state: &State<T>,
+        buffers: &[&'static str],
+    ) -> Result<Self> {
         let mut memory = Memory::default();
         for (name, section) in state.sections() {
             let wrong = |problem: &str| Error::Value {
@@ -205,24 +221,27 @@ impl<T: Float> Memory<T> {
                 value: format!("one that for {} {problem}", name.escape_debug()),
                 expected: "it must be that of an optimizer of the same kind and options",
             };
-            let mut kept = Kept::new(&[], Vec::new());
+            let mut kept = Kept::new(&[]);
             kept.step = section.parse_note("step")?;
             kept.product = section.parse_note("product")?;
-            if section.tensors.len() != buffers.len() {
+            let mut complete = true;
+            for &buffer in buffers {
+                let Some(x) = section.tensor(buffer) else {
+                    complete &= buffer == MOMENTUM_BUFFER;
+                    continue;
+                };
+                if !kept.buffers.is_empty() && x.shape() != kept.shape {
+                    return Err(wrong("has buffers of different shapes"));
+                }
+                kept.shape = x.shape().into();
+                kept.buffers.push((buffer, x.to_vec()));
+            }
+            let known = kept.buffers.len();
+            if !complete || known == 0 || known != section.tensors.len() {
                 return Err(wrong(&format!(
                     "has {:?}, where {buffers:?} are kept",
                     section.tensors.keys().collect::<Vec<_>>()
                 )));
-            }
-            for (i, buffer) in buffers.iter().enumerate() {
-                let Some(x) = section.tensor(buffer) else {
-                    return Err(wrong(&format!("has no {buffer}")));
-                };
-                if i > 0 && x.shape() != kept.shape {
-                    return Err(wrong("has buffers of different shapes"));
-                }
-                kept.shape = x.shape().into();
-                kept.data.extend(x.to_vec());
             }
             memory.0.insert(name.to_string(), kept);
         }

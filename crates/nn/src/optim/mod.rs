@@ -159,7 +159,7 @@ macro_rules! options {
 }
 
 /// Implements [`Tunable`] and [`Optimizer`] for an optimizer with the fields `lr` and `memory` and the methods `op`,
-/// its name, `ranges`, `update`, and `buffers`, the names of what it remembers. A row names the type and, if there is
+/// its name, `ranges`, `update`, and `buffers`, the names of what it may remember. A row names the type and, if there is
 /// one, the field of the momentum.
 macro_rules! optimizer {
     ($name:ident $(, momentum = $($momentum:tt).+)?) => {
@@ -193,7 +193,7 @@ macro_rules! optimizer {
                 self.memory.fits(self.op(), model, grads)
             }
             fn state(&self) -> State<T> {
-                $crate::optim::save(self.op(), self, &self.memory, self.buffers())
+                $crate::optim::save(self.op(), self, &self.memory)
             }
             fn load_state(&mut self, state: &State<T>) -> Result<()> {
                 let (op, buffers) = (self.op(), self.buffers());
@@ -206,13 +206,8 @@ macro_rules! optimizer {
 pub(crate) use {optimizer, options};
 
 /// What an optimizer remembers, and what a schedule may have changed of it.
-fn save<T: Float>(
-    op: &'static str,
-    optimizer: &dyn Tunable,
-    memory: &Memory<T>,
-    buffers: &[&str],
-) -> State<T> {
-    let mut state = memory.state(buffers);
+fn save<T: Float>(op: &'static str, optimizer: &dyn Tunable, memory: &Memory<T>) -> State<T> {
+    let mut state = memory.state();
     state.set_note(KIND, op);
     state.set_note("lr", optimizer.lr());
     if let Some(momentum) = optimizer.momentum() {
@@ -245,7 +240,7 @@ fn load<T: Float>(
     op: &'static str,
     optimizer: &mut dyn Tunable,
     state: &State<T>,
-    buffers: &[&str],
+    buffers: &[&'static str],
 ) -> Result<Memory<T>> {
     same_kind(op, state)?;
     let memory = Memory::load(op, state, buffers)?;

@@ -93,7 +93,7 @@ impl<T: Float> NAdam<T> {
     }
 
     fn buffers(&self) -> &'static [&'static str] {
-        &["exp_avg", "exp_avg_sq"]
+        &BUFFERS
     }
 
     fn ranges(&self) -> Result<()> {
@@ -115,7 +115,7 @@ impl<T: Float> NAdam<T> {
             self.maximize,
         );
         self.memory
-            .step::<2, _>(model, grads, T::ZERO, |kept: &mut Kept<T>| {
+            .step(model, grads, BUFFERS, T::ZERO, |kept: &mut Kept<T>| {
                 let t = kept.step as f64;
                 let mu = |t: f64| beta1 * (1.0 - 0.5 * 0.96f64.powf(t * psi));
                 kept.product *= mu(t);
@@ -135,6 +135,9 @@ impl<T: Float> NAdam<T> {
 }
 
 optimizer!(NAdam, momentum = betas.0);
+
+/// What is remembered of a parameter.
+const BUFFERS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
 
 /// The numbers of one step.
 #[derive(Clone, Copy)]

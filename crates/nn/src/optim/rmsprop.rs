@@ -1,4 +1,4 @@
-use super::memory::{Memory, Update};
+use super::memory::{MOMENTUM_BUFFER, Memory, Update};
 use super::{Optimizer, Tunable, below_one, not_negative, optimizer, options};
 use crate::module::Parts;
 use crate::state::State;
@@ -81,11 +81,10 @@ impl<T: Float> RmsProp<T> {
     }
 
     fn buffers(&self) -> &'static [&'static str] {
-        match (self.centered, self.momentum > 0.0) {
-            (false, false) => &["square_avg"],
-            (true, false) => &["square_avg", "grad_avg"],
-            (false, true) => &["square_avg", "momentum_buffer"],
-            (true, true) => &["square_avg", "grad_avg", "momentum_buffer"],
+        if self.centered {
+            &[SQUARE_AVG, GRAD_AVG, MOMENTUM_BUFFER]
+        } else {
+            &[SQUARE_AVG, MOMENTUM_BUFFER]
         }
     }
 
@@ -110,15 +109,29 @@ impl<T: Float> RmsProp<T> {
         };
         let (memory, zero) = (&mut self.memory, T::ZERO);
         match (self.centered, self.momentum > 0.0) {
-            (false, false) => memory.step::<1, _>(model, grads, zero, |_| Plain(rates)),
-            (true, false) => memory.step::<2, _>(model, grads, zero, |_| Centered(rates)),
-            (false, true) => memory.step::<2, _>(model, grads, zero, |_| Heavy(rates)),
-            (true, true) => memory.step::<3, _>(model, grads, zero, |_| Both(rates)),
+            (false, false) => memory.step(model, grads, [SQUARE_AVG], zero, |_| Plain(rates)),
+            (true, false) => {
+                let names = [SQUARE_AVG, GRAD_AVG];
+                memory.step(model, grads, names, zero, |_| Centered(rates))
+            }
+            (false, true) => {
+                let names = [SQUARE_AVG, MOMENTUM_BUFFER];
+                memory.step(model, grads, names, zero, |_| Heavy(rates))
+            }
+            (true, true) => {
+                let names = [SQUARE_AVG, GRAD_AVG, MOMENTUM_BUFFER];
+                memory.step(model, grads, names, zero, |_| Both(rates))
+            }
         }
     }
 }
 
 optimizer!(RmsProp, momentum = momentum);
+
+/// The mean of squared gradients.
+const SQUARE_AVG: &str = "square_avg";
+/// The mean of gradients.
+const GRAD_AVG: &str = "grad_avg";
 
 /// The numbers of one step.
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-use super::memory::{Memory, Update};
+use super::memory::{MOMENTUM_BUFFER, Memory, Update};
 use super::{Optimizer, Tunable, check, not_negative, optimizer, options};
 use crate::module::Parts;
 use crate::state::State;
@@ -79,11 +79,7 @@ impl<T: Float> Sgd<T> {
     }
 
     fn buffers(&self) -> &'static [&'static str] {
-        if self.momentum == 0.0 {
-            &[]
-        } else {
-            &["momentum_buffer"]
-        }
+        &BUFFERS
     }
 
     fn ranges(&self) -> Result<()> {
@@ -110,10 +106,10 @@ impl<T: Float> Sgd<T> {
             [sign, self.lr, self.weight_decay, self.momentum].map(T::of);
         if self.momentum == 0.0 {
             let plain = Plain { sign, lr, decay };
-            return self.memory.step::<0, _>(model, grads, T::ZERO, |_| plain);
+            return self.memory.step(model, grads, [], T::ZERO, |_| plain);
         }
         let (dampening, nesterov) = (self.dampening, self.nesterov);
-        self.memory.step::<1, _>(model, grads, T::ZERO, |kept| {
+        self.memory.step(model, grads, BUFFERS, T::ZERO, |kept| {
             // The first step's buffer is the gradient itself: there is nothing to keep, and nothing is dampened.
             let share = T::of(if kept.step == 1 { 1.0 } else { 1.0 - dampening });
             let plain = Plain { sign, lr, decay };
@@ -128,6 +124,9 @@ impl<T: Float> Sgd<T> {
 }
 
 optimizer!(Sgd, momentum = momentum);
+
+/// What is remembered of a parameter.
+const BUFFERS: [&str; 1] = [MOMENTUM_BUFFER];
 
 /// The step without momentum.
 #[derive(Clone, Copy)]

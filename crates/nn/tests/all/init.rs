@@ -227,3 +227,27 @@ fn defaults_are_pytorchs() {
         None,
     );
 }
+
+/// Bounds so far out, or so close, that squares overflow or nothing lies between them: draws still end, and keep them.
+#[test]
+fn truncated_normals_end_wherever_their_bounds_are() {
+    for (mean, std, low, high) in [
+        (0.0, 1e-160, 1.0, 2.0),
+        (1e200, 1.0, -2.0, 2.0),
+        (0.0, 1.0, 1e160, f64::INFINITY),
+        (0.0, 1.0, f64::NEG_INFINITY, -1e9),
+        (0.0, 1e-320, 1.0, 2.0),
+        (1e308, 1.0, -1e308, 0.0),
+        (0.0, 1.0, 2e8, 2e8 + 1.0),
+    ] {
+        let draws = init::trunc_normal::<f64>(100, mean, std, (low, high), &mut rng()).unwrap();
+        let inside = draws.to_vec().iter().all(|x| (low..=high).contains(x));
+        assert!(inside, "{mean} {std} {low} {high}: {draws:?}");
+    }
+    // So far out the distances from the nearer bound are those of an exponential distribution.
+    for (mean, low, high, sign) in [(-2e8, 0.0, 1.0, 1.0), (2e8, -1.0, 0.0, -1.0)] {
+        let draws = init::trunc_normal::<f64>(40_000, mean, 1.0, (low, high), &mut rng()).unwrap();
+        let mean = sign * draws.to_vec().iter().sum::<f64>() / 40_000.0;
+        assert!((mean * 2e8 - 1.0).abs() < 5.0 / 200.0, "{mean:e}");
+    }
+}

@@ -310,3 +310,100 @@ fn other_inputs_are_checked_too() {
     );
     assert_eq!(alone.forward(&zeros(&[1, 3])).unwrap().shape(), [1, 3]);
 }
+
+/// A parameter that was replaced by one of another shape is named, and never read beyond its end or in part.
+#[test]
+fn replaced_parameters_are_checked() {
+    let r = &mut rng();
+    let ones = |shape: &[usize]| Tensor::<f32>::ones(shape).unwrap();
+    let bias = |n: usize| Some(Param::new(ones(&[n])));
+    let conv = |weight: &[usize], bias| {
+        let mut layer = Conv1d::grouped(2, 2, 1, 2, &mut rng()).unwrap();
+        *layer.weight.value_mut() = ones(weight);
+        layer.bias = bias;
+        refusal(&layer, &[1, 2, 4])
+    };
+    assert_eq!(
+        conv(&[2, 1, 1], bias(1)),
+        "conv1d: the bias has shape [1], but this layer needs [2] there"
+    );
+    assert_eq!(
+        conv(&[2, 1, 1], bias(3)),
+        "conv1d: the bias has shape [3], but this layer needs [2] there"
+    );
+    let weight =
+        "but it must be [out, in / groups, …] without a size of 0, and 2 must divide `out`";
+    for shape in [[3, 1, 1], [2, 1, 0]] {
+        assert_eq!(
+            conv(&shape, None),
+            format!("conv1d: the weight has shape {shape:?}, {weight}")
+        );
+    }
+    let norm = |weight, bias, mode| {
+        let mut layer = BatchNorm1d::new(3).unwrap();
+        (layer.weight, layer.bias) = (weight, bias);
+        layer.set_mode(mode);
+        refusal(&layer, &[2, 3])
+    };
+    for mode in [Mode::Train, Mode::Eval] {
+        assert_eq!(
+            norm(bias(1), bias(3), mode),
+            "batch_norm1d: the weight has shape [1], but this layer needs [3] there"
+        );
+        assert_eq!(
+            norm(bias(3), bias(4), mode),
+            "batch_norm1d: the bias has shape [4], but this layer needs [3] there"
+        );
+    }
+    let mut layer = LayerNorm::new([3]).unwrap();
+    layer.bias = bias(1);
+    assert_eq!(
+        refusal(&layer, &[2, 3]),
+        "layer_norm: the bias has shape [1], but this layer needs [3] there"
+    );
+    let mut layer = MultiheadAttention::new(4, 2, r).unwrap();
+    layer.in_proj_bias = bias(4);
+    assert_eq!(
+        refusal(&layer, &[3, 4]),
+        "multihead_attention: in_proj_bias has shape [4], but this layer needs [12] there"
+    );
+    let mut layer = Gru::new(3, 2, r).unwrap();
+    layer.visit_mut(&mut |name, p| {
+        if name == "bias_ih_l0" {
+            *p.value_mut() = ones(&[1]);
+        }
+    });
+    assert_eq!(
+        refusal(&layer, &[5, 3]),
+        "gru: bias_ih has shape [1], but this layer needs [6] there"
+    );
+}
+
+#[test]
+fn no_pool_is_too_large_to_be_refused() {
+    let too_large = |op: &str, n: i64| {
+        format!(
+            "{op}: shape [{n}] is too large: its size in bytes overflows, or the system has not that much memory"
+        )
+    };
+    for n in [1 << 46, 1 << 62, usize::MAX] {
+        let shown = i64::try_from(n).unwrap_or(i64::MAX);
+        assert_eq!(
+            refusal(&AdaptiveAvgPool1d::new(n), &[1, 1, 4]),
+            too_large("adaptive_avg_pool", shown)
+        );
+        assert_eq!(
+            refusal(&AdaptiveMaxPool1d::new(n), &[1, 1, 4]),
+            too_large("adaptive_max_pool", shown)
+        );
+    }
+    // At the end of all numbers too a kernel is held against the input with its border, without overflow.
+    let pool = |padding| AvgPool1d::new(usize::MAX).padding(padding);
+    assert_eq!(
+        refusal(&pool(usize::MAX / 4), &[1, 1, 4]),
+        "avg_pool1d: the input has shape [1, 1, 4], but with its border it must not be smaller than the kernel \
+         [18446744073709551615]"
+    );
+    let all = pool(usize::MAX / 2).forward(&zeros(&[1, 1, 4])).unwrap();
+    assert_eq!(all.shape(), [1, 1, 1]);
+}

@@ -454,3 +454,70 @@ fn groups_change_all_or_nothing() {
     let steps = |s: &State<f64>| s.section("0").unwrap().sections().count();
     assert_eq!((steps(&now), steps(&kept)), (2, 2));
 }
+
+/// The gradient `[1, -2]` of a model of two weights that are `[1, 1]`.
+fn two_weights() -> (Linear<f64>, Gradients<f64>) {
+    let model = Linear {
+        weight: Param::new(Tensor::from([[1.0, 1.0]])),
+        bias: None,
+    };
+    let x = Tape::new().input(Tensor::from([[1.0, -2.0]]));
+    let grads = model.forward(&x).unwrap().backward().unwrap();
+    (model, grads)
+}
+
+#[test]
+fn a_momentum_may_begin_later() {
+    // By hand: v is 0.01 g² after the first step, 0.0199 g² after the second, whose buffer begins with its step.
+    let (mut model, grads) = two_weights();
+    let mut optimizer = RmsProp::new(0.1);
+    optimizer.step(&mut model, &grads).unwrap();
+    let mut scheduler = Scheduler::new(OneCycleLr::new(0.1, 10), &mut optimizer).unwrap();
+    optimizer.set_lr(0.1);
+    assert!(Tunable::momentum(&optimizer).unwrap() > 0.9);
+    optimizer.step(&mut model, &grads).unwrap();
+    let by = |k: i32| 0.1 / (1.0 - 0.99f64.powi(k)).sqrt();
+    let moved = model.weight.value().to_vec();
+    assert!((moved[0] - (1.0 - by(1) - by(2))).abs() < 1e-6, "{moved:?}");
+    scheduler.step(&mut optimizer).unwrap();
+    optimizer.step(&mut model, &grads).unwrap();
+}
+
+#[test]
+fn a_momentum_may_rest_and_the_run_be_interrupted() {
+    fn run<O: Optimizer<f64>>(new: &dyn Fn() -> O, interrupted: bool) -> Vec<f64> {
+        let (mut model, grads) = two_weights();
+        let mut optimizer = new();
+        optimizer.step(&mut model, &grads).unwrap();
+        optimizer.set_momentum(0.0);
+        optimizer.step(&mut model, &grads).unwrap();
+        if interrupted {
+            let state = Optimizer::state(&optimizer);
+            optimizer = new();
+            optimizer.load_state(&state).unwrap();
+        }
+        optimizer.step(&mut model, &grads).unwrap();
+        optimizer.set_momentum(0.9);
+        optimizer.step(&mut model, &grads).unwrap();
+        model.weight.value().to_vec()
+    }
+    let sgd = || Sgd::new(0.1).momentum(0.9);
+    let whole = run(&sgd, false);
+    assert_eq!(run(&sgd, true), whole);
+    // 1 + 1 + 1 + (0.9 + 1) steps of 0.1: the buffer keeps its first value while it rests.
+    assert!((whole[0] - (1.0 - 0.49)).abs() < 1e-12, "{whole:?}");
+    for centered in [false, true] {
+        let rms = || RmsProp::new(0.1).momentum(0.9).centered(centered);
+        assert_eq!(run(&rms, true), run(&rms, false));
+    }
+}
+
+#[test]
+fn the_norm_of_tiny_gradients_is_no_zero() {
+    let (model, mut grads) = two_weights();
+    clip_grad_norm(&model, &mut grads, 1e-206, 2.0).unwrap();
+    clip_grad_value(&model, &mut grads, 1e-200).unwrap();
+    let norm = clip_grad_norm(&model, &mut grads, 1.0, 2.0).unwrap();
+    let most = 2f64.sqrt() * 1e-200;
+    assert!(norm > 0.0 && norm <= most * (1.0 + 1e-12), "{norm:e}");
+}

@@ -215,3 +215,13 @@ fn what_ends_stays_where_it_is() {
         }
     }
 }
+
+#[test]
+fn no_cosine_is_too_long() {
+    for t_max in [1 << 62, 1 << 63, u64::MAX] {
+        let mut sgd = Sgd::<f64>::new(1.0);
+        let mut scheduler = Scheduler::new(CosineAnnealingLr::new(t_max), &mut sgd).unwrap();
+        scheduler.step(&mut sgd).unwrap();
+        assert_eq!(sgd.lr(), 1.0);
+    }
+}

@@ -3,7 +3,7 @@
 mod columns;
 mod kernel;
 
-use super::checks::{input_shape, option};
+use super::checks::{input_shape, option, parameter};
 use super::sizes::Sizes;
 use crate::init;
 use crate::module::Module;
@@ -198,6 +198,19 @@ impl<T: Float, const D: usize> Module<T> for Conv<T, D> {
             );
             return Err(input_shape(op, x.shape(), expected));
         }
+        if sizes.contains(&0) || !sizes[0].is_multiple_of(self.groups) {
+            return Err(Error::Shape {
+                op,
+                what: "the weight",
+                got: sizes.into(),
+                expected: format!(
+                    "it must be [out, in / groups, …] without a size of 0, and {} must divide `out`",
+                    self.groups
+                ),
+            });
+        }
+        let bias = self.bias.as_ref().map(Param::value);
+        parameter(op, "the bias", bias, &sizes[..1])?;
         // Of zeros the kernel makes its border itself; another is laid around the input, from the last dimension on.
         let (x, padding) = match self.border {
             Some(border) if self.padding != [0; D] => {

@@ -1,4 +1,4 @@
-use super::super::checks::input_shape;
+use super::super::checks::{input_shape, parameter};
 use super::kernel::{Affine, Normalize, Stats};
 use crate::module::{Mode, Module};
 use crate::parts::{Buffer, Count};
@@ -155,6 +155,20 @@ impl<T: Float, const D: usize> Module<T> for BatchNorm<T, D> {
                 self.channels
             );
             return Err(input_shape(Self::OP, shape, expected));
+        }
+        for (what, value) in [
+            ("the weight", self.weight.as_ref().map(Param::value)),
+            ("the bias", self.bias.as_ref().map(Param::value)),
+            (
+                "the running mean",
+                self.running_mean.as_ref().map(Buffer::value).as_ref(),
+            ),
+            (
+                "the running variance",
+                self.running_var.as_ref().map(Buffer::value).as_ref(),
+            ),
+        ] {
+            parameter(Self::OP, what, value, &[self.channels])?;
         }
         // One number for each channel, beside the places.
         let each: Vec<usize> = (0..shape.len())

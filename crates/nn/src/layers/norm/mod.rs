@@ -5,7 +5,7 @@ mod kernel;
 
 pub use batch::{BatchNorm, BatchNorm1d, BatchNorm2d};
 
-use super::checks::input_shape;
+use super::checks::{input_shape, parameter};
 use crate::module::Module;
 use kernel::{Affine, Normalize};
 use losses::autograd::{Float, IntoShape, Param, fused};
@@ -186,6 +186,9 @@ fn last_dims<T: Float>(
     if !x.shape().ends_with(shape) {
         let expected = format!("its last dimensions must be {shape:?}, the layer's");
         return Err(input_shape(op, x.shape(), expected));
+    }
+    for (what, param) in [("the weight", weight), ("the bias", bias)] {
+        parameter(op, what, param.as_ref().map(Param::value), shape)?;
     }
     let len: usize = shape.iter().product();
     let rows = x.numel() / len.max(1);

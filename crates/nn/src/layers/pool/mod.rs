@@ -9,7 +9,7 @@ use super::transposable::linear_map;
 use crate::module::Module;
 pub use global::{GlobalAvgPool, GlobalMaxPool};
 use losses::autograd::Float;
-use losses::{Result, Var};
+use losses::{Error, Result, Var};
 use std::rc::Rc;
 use windows::{Slide, Window, Windows};
 
@@ -253,6 +253,20 @@ fn adaptive<const D: usize>(op: &'static str, x: &[usize], count: [usize; D]) ->
     Windows::new::<D>(op, x, |d| {
         let (n, count) = (x[x.len() - D + d], count[d]);
         option(op, "output_size", count > 0, count, "it must be at least 1")?;
+        // Whatever there cannot be so many of, there is no memory for either.
+        let too_many = || Error::Size {
+            op,
+            shape: vec![count.try_into().unwrap_or(i64::MAX)],
+        };
+        if count
+            .checked_add(1)
+            .and_then(|c| c.checked_mul(n))
+            .is_none()
+        {
+            return Err(too_many());
+        }
+        let mut windows = Vec::new();
+        windows.try_reserve_exact(count).map_err(|_| too_many())?;
         if n == 0 {
             return Err(input_shape(
                 op,
@@ -269,7 +283,8 @@ fn adaptive<const D: usize>(op: &'static str, x: &[usize], count: [usize; D]) ->
                 counts: end - start,
             }
         };
-        Ok((0..count).map(window).collect())
+        windows.extend((0..count).map(window));
+        Ok(windows)
     })
 }
 

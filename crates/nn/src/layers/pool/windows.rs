@@ -77,7 +77,9 @@ impl<const D: usize> Slide<D> {
             let expected = "it must have at least one place along each dimension";
             return Err(input_shape(op, shape, expected));
         }
-        let Some(rest) = n.saturating_add(2 * padding).checked_sub(reach) else {
+        // Of sizes that no memory holds the largest serves.
+        let whole = n.saturating_add(padding.saturating_mul(2));
+        let Some(rest) = whole.checked_sub(reach) else {
             let expected = format!(
                 "with its border it must not be smaller than the kernel {:?}",
                 self.kernel
@@ -86,16 +88,19 @@ impl<const D: usize> Slide<D> {
         };
         let mut count = rest / stride + 1;
         // One more that reaches beyond the end, if it begins before it.
-        if self.ceil_mode && rest % stride > 0 && count * stride < n + padding {
+        if self.ceil_mode
+            && rest % stride > 0
+            && count.saturating_mul(stride) < n.saturating_add(padding)
+        {
             count += 1;
         }
         let window = |i: usize| {
             let first = i * stride;
             // Places are counted from the beginning of the border.
             let skipped = padding.saturating_sub(first).div_ceil(dilation);
-            let end = (first + reach).min(n + padding);
+            let end = first.saturating_add(reach).min(n.saturating_add(padding));
             let start = (first + skipped * dilation).min(end);
-            let all = (first + reach).min(n + 2 * padding) - first;
+            let all = first.saturating_add(reach).min(whole) - first;
             let window = Window {
                 start: start.saturating_sub(padding),
                 end: end.saturating_sub(padding),

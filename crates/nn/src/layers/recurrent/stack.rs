@@ -1,7 +1,7 @@
 //! The layers of a recurrent network, and one step of each kind.
 
 use crate::init;
-use crate::layers::checks::{input_shape, option};
+use crate::layers::checks::{input_shape, option, parameter};
 use crate::layers::dropout::Dropout;
 use crate::module::{Module, Part, PartMut, Parts, join};
 use losses::autograd::{Float, Param};
@@ -156,6 +156,7 @@ impl<T: Float> Stack<T> {
             );
             return Err(input_shape(self.op, x.shape(), expected));
         }
+        self.check_weights(C::GATES)?;
         let x = match (single, self.batch_first) {
             (true, _) => x.unsqueeze(1)?,
             (false, true) => x.transpose(0, 1)?,
@@ -211,6 +212,28 @@ impl<T: Float> Stack<T> {
             if single { all.squeeze(1) } else { Ok(all) }
         });
         Ok((output, ends.collect::<Result<_>>()?))
+    }
+
+    /// Whether the weights, which a user may have replaced, have their shapes.
+    fn check_weights(&self, gates: usize) -> Result<()> {
+        let gates = gates * self.hidden;
+        for (i, w) in self.weights.iter().enumerate() {
+            let width = if i < self.ways() {
+                self.inputs
+            } else {
+                self.output * self.ways()
+            };
+            for (what, param, shape) in [
+                ("weight_ih", Some(&w.ih), &[gates, width][..]),
+                ("weight_hh", Some(&w.hh), &[gates, self.output]),
+                ("bias_ih", w.bias_ih.as_ref(), &[gates]),
+                ("bias_hh", w.bias_hh.as_ref(), &[gates]),
+                ("weight_hr", w.hr.as_ref(), &[self.output, self.hidden]),
+            ] {
+                parameter(self.op, what, param.map(Param::value), shape)?;
+            }
+        }
+        Ok(())
     }
 
     /// A first state, checked.

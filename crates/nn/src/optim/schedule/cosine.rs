@@ -41,7 +41,7 @@ impl Schedule for CosineAnnealingLr {
             return lr;
         }
         let height = |t: u64| 1.0 + (PI * t as f64 / self.t_max as f64).cos();
-        if (t - 1) % (2 * self.t_max) == self.t_max {
+        if (t - 1) % self.t_max.saturating_mul(2) == self.t_max {
             // At the bottom there is nothing to take a ratio of.
             let first = (1.0 - (PI / self.t_max as f64).cos()) / 2.0;
             return lr + (base - self.eta_min) * first;

@@ -62,6 +62,22 @@ pub(super) fn exp_nonpositive<I: Isa, T: Real>(x: T) -> T {
     p.mul_add_::<I>(lifted, lifted) * T::of(1.0 / 18_446_744_073_709_551_616.0)
 }
 
+/// As [`exp_nonpositive`], as a sum whose second number is small and adds what the first lost.
+#[inline(always)]
+pub(super) fn exp_nonpositive_parts<I: Isa, T: Real>(x: T) -> (T, T) {
+    let least = T::EXP_RANGE.0;
+    let x = if x < least { least } else { x };
+    let (r, tail, shifted) = reduce_to_parts::<I, T>(x, T::MAGIC_LIFTED);
+    let sum = T::of(1.0) + r;
+    let rest = r - (sum - T::of(1.0)) + tail;
+    // The sum of both, and what it leaves.
+    let whole = sum + rest;
+    let left = rest - (whole - sum);
+    let lifted = T::power_of_two(shifted);
+    let back = T::of(1.0 / 18_446_744_073_709_551_616.0);
+    (whole * lifted * back, left * lifted * back)
+}
+
 #[inline(always)]
 pub(super) fn exp2<I: Isa, T: Real>(x: T) -> T {
     let x = clamp(x, T::EXP2_RANGE);
@@ -88,10 +104,15 @@ pub(super) fn exp_parts<I: Isa, T: Real>(x: T) -> (T, T) {
 
 #[inline(always)]
 pub(super) fn expm1<I: Isa, T: Real>(x: T) -> T {
-    let (p, shifted) = reduce::<I, T>(clamp(x, (T::EXPM1_MIN, T::EXP_RANGE.1)), T::MAGIC);
-    // Half of 2^n stays finite where the result does; 2^n p is exact, so that only the sum rounds.
+    let (r, tail, shifted) =
+        reduce_to_parts::<I, T>(clamp(x, (T::EXPM1_MIN, T::EXP_RANGE.1)), T::MAGIC);
+    // Half of 2^n stays finite where the result does. The larger terms add up first, and what their sum drops is known,
+    // so that only the last sum rounds.
     let half = T::power_of_two(shifted - T::of(1.0));
-    let y = T::of(2.0) * half.mul_add_::<I>(p, half - T::of(0.5));
+    let base = half - T::of(0.5);
+    let sum = half.mul_add_::<I>(r, base);
+    let lost = half.mul_add_::<I>(r, base - sum);
+    let y = T::of(2.0) * (sum + half.mul_add_::<I>(tail, lost));
     if x.abs_() < T::TINY { x } else { y }
 }
 
@@ -100,12 +121,12 @@ pub(super) fn tanh<I: Isa, T: Real>(x: T) -> T {
     let a = x.abs_();
     let square = a * a;
     let small = (a * square).mul_add_::<I>(horner::<I, T>(square, T::TANH), a);
-    // tanh a = 1 - 2/(e^2a + 1): from 0.55 on, the subtrahend is at most half, and so are its errors.
+    // tanh a = 1 - 2/(e^2a + 1): from 0.55 on, the subtrahend is at most half, and so are its errors; it shrinks with a.
     let limited = if a > T::TANH_MAX { T::TANH_MAX } else { a };
     let (p, shifted) = reduce::<I, T>(limited + limited, T::MAGIC);
     let power = T::power_of_two(shifted);
     let large = T::of(1.0) - T::of(2.0) / power.mul_add_::<I>(p, power + T::of(1.0));
-    let y = if a < T::of(0.55) { small } else { large };
+    let y = if a < T::TANH_SMALL { small } else { large };
     y.copysign_(x)
 }
 

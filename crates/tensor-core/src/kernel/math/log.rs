@@ -1,6 +1,6 @@
 //! The logarithms. Each is one straight line of arithmetic and selections.
 use super::Isa;
-use super::exp::exp_nonpositive;
+use super::exp::exp_nonpositive_parts;
 use super::real::{Base, Real};
 
 /// `e ln 2 + ln(1 + f)`: the product with the short part of `ln 2` is exact, and small terms add up first.
@@ -75,15 +75,17 @@ pub(super) fn log1p<I: Isa, T: Real>(x: T) -> T {
 #[inline(always)]
 pub(super) fn softplus<I: Isa, T: Real>(x: T) -> T {
     // max(x, 0) + ln(1 + z) with z = e^-|x| in [0, 1], where 1 + f is 1 + z or half of it.
-    let z = exp_nonpositive::<I, T>(-x.abs_());
+    let (z, left) = exp_nonpositive_parts::<I, T>(-x.abs_());
     // `√2 - 1` divides the two, so that f stays where the polynomial holds.
     let upper = z > T::of(0.414_213_56);
-    let f = if upper {
-        T::of(0.5) * z - T::of(0.5)
+    let half = T::of(0.5);
+    let (f, lost) = if upper {
+        let f = half * z - half;
+        (f, half * z - (f + half) + half * left)
     } else {
-        z
+        (z, left)
     };
     let e = if upper { T::of(1.0) } else { T::of(0.0) };
     let positive = if x > T::of(0.0) { x } else { T::of(0.0) };
-    positive + join::<I, T>(e, f)
+    positive + join_with::<I, T>(e, f, lost)
 }

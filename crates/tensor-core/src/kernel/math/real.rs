@@ -56,6 +56,8 @@ pub(super) trait Real:
     const EXP2_RANGE: (Self, Self);
     /// Below it, `e^x - 1` rounds to -1.
     const EXPM1_MIN: Self;
+    /// Up to it the polynomial serves for `tanh x`.
+    const TANH_SMALL: Self;
     /// Above it, `tanh x` rounds to 1.
     const TANH_MAX: Self;
     /// Below it, `e^x - 1` and `ln(1 + x)` round to `x` or its neighbour.
@@ -69,7 +71,7 @@ pub(super) trait Real:
     const EXP: &'static [Self];
     /// `(2^r - 1 - r ln 2) / r²` on `|r| ≤ 1/2`.
     const EXP2: &'static [Self];
-    /// `(tanh a / a - 1) / a²` as a polynomial in `a²`, on `a ≤ 0.55`.
+    /// `(tanh a / a - 1) / a²` as a polynomial in `a²`, on `a ≤ TANH_SMALL`.
     const TANH: &'static [Self];
     const BASE_2: Base<Self>;
     const BASE_10: Base<Self>;
@@ -126,6 +128,7 @@ impl Real for f32 {
     const EXP_RANGE: (f32, f32) = (-104.0, 89.0);
     const EXP2_RANGE: (f32, f32) = (-151.0, 129.0);
     const EXPM1_MIN: f32 = -20.0;
+    const TANH_SMALL: f32 = 0.88;
     const TANH_MAX: f32 = 10.0;
     const TINY: f32 = 1.0 / 33_554_432.0;
     const MIN_POSITIVE: f32 = f32::MIN_POSITIVE;
@@ -141,11 +144,13 @@ impl Real for f32 {
         0.00015320831,
     ];
     const TANH: &'static [f32] = &[
-        -0.3333332,
-        0.13332625,
-        -0.053851545,
-        0.02105534,
-        -0.0062381537,
+        -0.33333313,
+        0.13332729,
+        -0.05390863,
+        0.02158511,
+        -0.008115014,
+        0.0024431662,
+        -0.00040479444,
     ];
     const BASE_2: Base<f32> = Base {
         unit: std::f32::consts::LOG2_E,
@@ -214,6 +219,7 @@ impl Real for f64 {
     const EXP_RANGE: (f64, f64) = (-746.0, 710.0);
     const EXP2_RANGE: (f64, f64) = (-1076.0, 1025.0);
     const EXPM1_MIN: f64 = -40.0;
+    const TANH_SMALL: f64 = 0.55;
     const TANH_MAX: f64 = 20.0;
     const TINY: f64 = 1.0 / 18_014_398_509_481_984.0;
     const MIN_POSITIVE: f64 = f64::MIN_POSITIVE;

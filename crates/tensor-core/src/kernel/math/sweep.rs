@@ -78,16 +78,16 @@ fn softplus(x: f64) -> f64 {
 
 table! {
     exp 1.1 f64::exp;
-    expm1 1.7 f64::exp_m1;
+    expm1 1.15 f64::exp_m1;
     ln 0.95 f64::ln;
     log1p 1.6 f64::ln_1p;
     exp2 1.3 f64::exp2;
     log2 2.3 f64::log2;
     log10 2.1 f64::log10;
-    tanh 1.5 f64::tanh;
+    tanh 1.3 f64::tanh;
     sigmoid 2.5 sigmoid;
-    softplus 1.9 softplus;
-    log_sigmoid 1.9 |x| -softplus(-x);
+    softplus 1.25 softplus;
+    log_sigmoid 1.25 |x| -softplus(-x);
     sqrt 0.501 f64::sqrt;
     rsqrt 2.5 |x| 1.0 / x.sqrt();
     cbrt 2.5 f64::cbrt;

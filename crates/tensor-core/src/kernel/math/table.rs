@@ -46,7 +46,7 @@ macro_rules! entries {
 
 entries! {
     exp 1.1;
-    expm1 1.6;
+    expm1 1.0;
     exp2 1.3;
     ln 1.0;
     log2 2.1;
@@ -54,8 +54,8 @@ entries! {
     log1p 1.4;
     tanh 1.5;
     sigmoid 2.1;
-    softplus 1.6;
-    log_sigmoid 1.6;
+    softplus 1.1;
+    log_sigmoid 1.1;
     sqrt 0.51;
     rsqrt 1.6;
     cbrt 2.5;
