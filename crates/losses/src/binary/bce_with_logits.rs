@@ -106,7 +106,9 @@ impl<T: Float> Pointwise<T, 3> for BceWithLogits {
     fn value<I: Isa>(&self, [x, t, p]: [T; 3]) -> T {
         // What softplus of x and of -x have in common, nearly all of both, is computed once. At an infinite logit the
         // label that does not hold costs nothing.
-        strong_zero(T::ONE - t, x.softplus::<I>()) + strong_zero(p * t, (-x).softplus::<I>())
+        let log = (-x.abs_()).softplus_nonpositive::<I>();
+        let (no, yes) = (x.max_(T::ZERO) + log, (-x).max_(T::ZERO) + log);
+        strong_zero(T::ONE - t, no) + strong_zero(p * t, yes)
     }
 
     #[inline(always)]

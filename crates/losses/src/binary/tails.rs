@@ -19,10 +19,10 @@ pub(super) struct Tails<T> {
 impl<T: Float> Tails<T> {
     #[inline(always)]
     pub fn of<I: Isa>(x: T) -> Self {
-        // The exponential within softplus is this one, and computed once.
+        // The exponential within the softplus is this one, and computed once.
         let e = (-x.abs_()).exp_nonpositive::<I>();
         let large = T::ONE / (T::ONE + e);
-        let (small, log) = (e * large, (-x.abs_()).softplus::<I>());
+        let (small, log) = (e * large, (-x.abs_()).softplus_nonpositive::<I>());
         let (up, zero) = (x > T::ZERO, T::ZERO);
         Tails {
             p: if up { large } else { small },

@@ -1,6 +1,6 @@
 //! The logarithms. Each is one straight line of arithmetic and selections.
 use super::Isa;
-use super::exp::exp_nonpositive_parts;
+use super::exp::{exp_nonpositive, exp_nonpositive_parts};
 use super::real::{Base, Real};
 
 /// `e ln 2 + ln(1 + f)`: the product with the short part of `ln 2` is exact, and small terms add up first.
@@ -72,20 +72,33 @@ pub(super) fn log1p<I: Isa, T: Real>(x: T) -> T {
     if x < T::of(-1.0) { T::NAN } else { y }
 }
 
+/// `√2 - 1`: from there on, half of `1 + z` is taken, so that `f` stays where the polynomial holds.
+const UPPER: f64 = 0.414_213_56;
+
 #[inline(always)]
 pub(super) fn softplus<I: Isa, T: Real>(x: T) -> T {
     // max(x, 0) + ln(1 + z) with z = e^-|x| in [0, 1], where 1 + f is 1 + z or half of it.
     let (z, left) = exp_nonpositive_parts::<I, T>(-x.abs_());
-    // `√2 - 1` divides the two, so that f stays where the polynomial holds.
-    let upper = z > T::of(0.414_213_56);
-    let half = T::of(0.5);
-    let (f, lost) = if upper {
+    let (zero, half, one) = (T::of(0.0), T::of(0.5), T::of(1.0));
+    let (e, f, lost) = if z > T::of(UPPER) {
         let f = half * z - half;
-        (f, half * z - (f + half) + half * left)
+        (one, f, half * z - (f + half) + half * left)
     } else {
-        (z, left)
+        (zero, z, left)
+    };
+    let positive = if x > zero { x } else { zero };
+    positive + join_with::<I, T>(e, f, lost)
+}
+
+#[inline(always)]
+pub(super) fn softplus_nonpositive<I: Isa, T: Real>(x: T) -> T {
+    let z = exp_nonpositive::<I, T>(x);
+    let upper = z > T::of(UPPER);
+    let f = if upper {
+        T::of(0.5) * z - T::of(0.5)
+    } else {
+        z
     };
     let e = if upper { T::of(1.0) } else { T::of(0.0) };
-    let positive = if x > T::of(0.0) { x } else { T::of(0.0) };
-    positive + join_with::<I, T>(e, f, lost)
+    join::<I, T>(e, f)
 }

@@ -44,6 +44,9 @@ pub trait Math: Copy {
     fn sigmoid<I: Isa>(self) -> Self;
     /// `ln(1 + e^x)`, relatively accurate in both tails. At most 1.12 and 0.76 ulp.
     fn softplus<I: Isa>(self) -> Self;
+    /// `ln(1 + e^x)` for an `x` that is not above 0, in fewer steps: it begins with [`Math::exp_nonpositive`] of `x`, which
+    /// is computed once where both are asked for. At most 1.79 and 1.46 ulp.
+    fn softplus_nonpositive<I: Isa>(self) -> Self;
     /// `ln(1 / (1 + e^-x))`, which is `-softplus(-x)`. At most 1.12 and 0.76 ulp.
     fn log_sigmoid<I: Isa>(self) -> Self;
     /// `√x`, an instruction. At most 0.5 and 0.5 ulp.
@@ -137,6 +140,7 @@ impl Math for f32 {
         tanh(x) => exp::tanh::<I, f32>(x);
         sigmoid(x) => exp::sigmoid::<I, f32>(x);
         softplus(x) => log::softplus::<I, f32>(x);
+        softplus_nonpositive(x) => log::softplus_nonpositive::<I, f32>(x);
         log_sigmoid(x) => -log::softplus::<I, f32>(-x);
         sqrt(x) => x.sqrt();
         rsqrt(x) => 1.0 / x.sqrt();
@@ -193,6 +197,7 @@ impl Math for f64 {
         tanh(x) => exp::tanh::<I, f64>(x);
         sigmoid(x) => exp::sigmoid::<I, f64>(x);
         softplus(x) => log::softplus::<I, f64>(x);
+        softplus_nonpositive(x) => log::softplus_nonpositive::<I, f64>(x);
         log_sigmoid(x) => -log::softplus::<I, f64>(-x);
         sqrt(x) => x.sqrt();
         rsqrt(x) => 1.0 / x.sqrt();

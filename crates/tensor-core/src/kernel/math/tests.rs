@@ -215,6 +215,23 @@ fn two_parts_of_an_exponential_are_nearer_than_one_number() {
 }
 
 #[test]
+fn the_shorter_softplus_keeps_its_bound() {
+    fn check<I: Isa>() {
+        for i in 0..200_000 {
+            let x = i as f32 * -5e-4;
+            let want = f64::from(x).exp().ln_1p();
+            let error = sweep::ulps(Math::softplus_nonpositive::<I>(x), want);
+            assert!(error <= 1.9, "{x}: {error} ulp");
+        }
+        let values = [-0.0, f64::NEG_INFINITY].map(Math::softplus_nonpositive::<I>);
+        assert_eq!(values, [std::f64::consts::LN_2, 0.0]);
+        assert!(Math::softplus_nonpositive::<I>(NAN).is_nan());
+    }
+    check::<Portable>();
+    check::<Fused>();
+}
+
+#[test]
 fn multiply_add_rounds_once_where_fused() {
     let x = 1.0 + f64::EPSILON;
     let square = 1.0 + 2.0 * f64::EPSILON;
