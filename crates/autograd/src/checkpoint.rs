@@ -2,7 +2,7 @@
 
 use crate::fused::gradients_through;
 use crate::op::{Grads, Needs, Op, Saved};
-use crate::tape::Tape;
+use crate::tape::{Drawn, Tape};
 use crate::var::Var;
 use crate::watch::Watch;
 use std::cell::RefCell;
@@ -18,8 +18,9 @@ use tensor_core::{Dims, Error, Float, Result, TapeProblem, Tensor};
 /// one are added.
 ///
 /// Values of the tape that `f` uses must come to it as `inputs`; parameters it may own or share, and they get their
-/// gradients. What is random in `f` must be drawn from a generator that is made within it from a seed, so that it is the
-/// same again, or from one that [`checkpoint_with`] hands to it.
+/// gradients. Layers that draw random numbers, as dropout does, draw the same again (see [`Tape::draw`]), and running means
+/// do not move twice. What else is random in `f` must be drawn from a generator that is made within it from a seed, so that
+/// it is the same again, or from one that [`checkpoint_with`] hands to it.
 ///
 /// ```
 /// use autograd::{Param, Tape, Tensor, Var, checkpoint};
@@ -82,7 +83,7 @@ pub fn checkpoint_with<T: Float, R: Clone + 'static>(
         return captured(f(&inputs, rng));
     };
     let before = rng.clone();
-    let scratch = Tape::scratch(tape.watch());
+    let scratch = tape.scratch();
     let values: Vec<Var<T>> = (inputs.iter())
         .map(|x| match scratch.watcher() {
             Some(_) => scratch.leaf(x.value().clone()),
@@ -113,6 +114,7 @@ pub fn checkpoint_with<T: Float, R: Clone + 'static>(
             .map(|((id, _), p)| (*id, p.save()))
             .collect(),
         watch: tape.watch(),
+        drawn: scratch.drawn(),
     })
 }
 
@@ -180,6 +182,7 @@ struct Checkpoint<T: Float, R, F> {
     inputs: Vec<Saved<T>>,
     params: Vec<(u64, Saved<T>)>,
     watch: Option<Watch>,
+    drawn: Drawn,
 }
 
 impl<T, R, F> Op<T> for Checkpoint<T, R, F>
@@ -205,7 +208,9 @@ where
             });
             let params = (self.params.iter()).map(|(id, p)| tape.enter(*id, p.value()));
             let all: Vec<Var<T>> = inputs.chain(params).collect();
+            let replay = tape.replay(&self.drawn);
             let y = (self.f)(&all[..n], &mut self.rng.clone())?;
+            drop(replay);
             return gradients_through(&all, &y, dy, needs, false);
         };
         // On the tape itself, where the way is differentiated again: on aliases, so that gradients end there.
@@ -215,8 +220,9 @@ where
             .filter_map(|((id, _), p)| Some((*id, p.node()?)))
             .collect();
         let redirected = tape.redirect(&elsewhere);
+        let replay = tape.replay(&self.drawn);
         let y = (self.f)(&all[..n], &mut self.rng.clone())?;
-        drop(redirected);
+        drop((redirected, replay));
         gradients_through(&all, &y, dy, needs, true)
     }
 }

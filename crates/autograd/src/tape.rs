@@ -58,12 +58,20 @@ struct Inner<T: Float> {
     extras: RefCell<Extras<T>>,
     watcher: Option<Box<Watcher>>,
     scratch: Option<Scratch<T>>,
+    /// What functions that run again draw from, the innermost one last, and how much of it was drawn.
+    replays: RefCell<Vec<(Drawn, usize)>>,
 }
+
+/// The numbers that a function has drawn, in their order.
+pub(crate) type Drawn = Rc<[u64]>;
 
 /// What makes a tape one for values alone: leaves and operations are not recorded, unless it watches them, and
 /// parameters are listed as they come.
 struct Scratch<T: Float> {
     entered: RefCell<Vec<(u64, Tensor<T>)>>,
+    drawn: RefCell<Vec<u64>>,
+    /// The tape on which the value of the function comes to lie.
+    outer: Tape<T>,
 }
 
 /// A cheap handle to the list of operations, in the order in which they ran.
@@ -134,10 +142,15 @@ impl<T: Float> Tape<T> {
         Self::make(Some(watch), None)
     }
 
-    /// A tape on which a function runs for its value, and for the parameters that it uses.
-    pub(crate) fn scratch(watch: Option<Watch>) -> Self {
-        let entered = RefCell::default();
-        Self::make(watch, Some(Scratch { entered }))
+    /// A tape on which a function runs for its value, which comes to lie on this one, and for the parameters that it
+    /// uses.
+    pub(crate) fn scratch(&self) -> Self {
+        let scratch = Scratch {
+            entered: RefCell::default(),
+            drawn: RefCell::default(),
+            outer: self.clone(),
+        };
+        Self::make(self.watch(), Some(scratch))
     }
 
     /// A tape that looks for what this one looks for.
@@ -159,6 +172,7 @@ impl<T: Float> Tape<T> {
             extras: RefCell::default(),
             watcher: watch.map(|watch| Box::new(Watcher::new(watch))),
             scratch,
+            replays: RefCell::default(),
         }))
     }
 
@@ -282,6 +296,60 @@ impl<T: Float> Tape<T> {
         scratch.map_or_else(Vec::new, |s| s.entered.take())
     }
 
+    /// A number that a layer draws from a generator of its own; where a [`checkpoint`](crate::checkpoint) runs the layer
+    /// again, the one that it drew the first time, in place of a new one.
+    ///
+    /// ```
+    /// use autograd::{Tape, Tensor, checkpoint};
+    /// use std::cell::Cell;
+    /// let drawn = Cell::new(0);
+    /// let x = Tape::new().leaf(Tensor::from([1.0f64]));
+    /// let y = checkpoint(
+    ///     move |v| {
+    ///         let fresh = || drawn.replace(drawn.get() + 1);
+    ///         let k = v[0].tape().map_or_else(fresh, |tape| tape.draw(fresh));
+    ///         v[0].mul(k as f64 + 2.0)
+    ///     },
+    ///     &[&x],
+    /// )?;
+    /// assert_eq!(y.value().to_vec(), [2.0]);
+    /// assert_eq!(y.sum(..)?.backward()?.get(&x)?.to_vec(), [2.0]); // not 3
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    pub fn draw(&self, fresh: impl FnOnce() -> u64) -> u64 {
+        if let Some((drawn, at)) = self.0.replays.borrow_mut().last_mut()
+            && let Some(&known) = drawn.get(*at)
+        {
+            *at += 1;
+            return known;
+        }
+        let Some(scratch) = &self.0.scratch else {
+            return fresh();
+        };
+        let number = scratch.outer.draw(fresh);
+        scratch.drawn.borrow_mut().push(number);
+        number
+    }
+
+    /// Whether a [`checkpoint`](crate::checkpoint) runs its function again on this tape, so that a layer must not take what
+    /// it sees into its statistics once more.
+    pub fn replays(&self) -> bool {
+        let scratch = self.0.scratch.as_ref();
+        !self.0.replays.borrow().is_empty() || scratch.is_some_and(|s| s.outer.replays())
+    }
+
+    /// What was drawn on a scratch tape.
+    pub(crate) fn drawn(&self) -> Drawn {
+        let scratch = self.0.scratch.as_ref();
+        scratch.map_or_else(Vec::new, |s| s.drawn.take()).into()
+    }
+
+    /// Lets [`Tape::draw`] give these numbers again, until what is returned is dropped.
+    pub(crate) fn replay(&self, drawn: &Drawn) -> Replay<T> {
+        self.0.replays.borrow_mut().push((drawn.clone(), 0));
+        Replay(self.clone())
+    }
+
     pub(crate) fn params(&self) -> Places {
         self.0.params.borrow().clone()
     }
@@ -295,6 +363,15 @@ impl<T: Float> Tape<T> {
             tape: self.clone(),
             former: list.iter().map(former).collect(),
         }
+    }
+}
+
+/// Numbers that are drawn again for a while; see [`Tape::replay`].
+pub(crate) struct Replay<T: Float>(Tape<T>);
+
+impl<T: Float> Drop for Replay<T> {
+    fn drop(&mut self) {
+        self.0.0.replays.borrow_mut().pop();
     }
 }
 

@@ -116,6 +116,14 @@ impl Draws {
         }
     }
 
+    /// The stream of the next pass over `x`, or, where a checkpoint makes a pass once more, that of the first time.
+    pub(crate) fn next_for<T: Float>(&self, x: &Var<T>) -> Stream {
+        match x.tape() {
+            Some(tape) => Stream(tape.draw(|| self.next().0)),
+            None => self.next(),
+        }
+    }
+
     /// A generator whose seed is drawn from another.
     pub fn from_rng(rng: &mut (impl Rng + ?Sized)) -> Self {
         Draws::new(rng.random())

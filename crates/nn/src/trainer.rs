@@ -337,7 +337,8 @@ impl<'a, Y: Target> Trainer<'a, Y> {
             };
             history.push(measured);
             go_on(&mut follow, Every::Epoch, optimizer)?;
-            let better = best.as_ref().is_none_or(|best| test_loss < best.loss);
+            let better =
+                (best.as_ref()).is_none_or(|best| test_loss < best.loss || best.loss.is_nan());
             if self.patience.is_some() && better {
                 // Views: a parameter is copied when the next step writes it.
                 let (loss, state) = (test_loss, model.state());

@@ -162,17 +162,17 @@ impl<T: Float> Tensor<T> {
                 "the bounds, or the elements that stand for them, must be finite and in order";
             return Err(fail("min and max", format!("{low} and {high}"), expected));
         }
-        let mut counts = Tensor::zeros(bins).map_err(|e| e.named("histc"))?;
+        // Counted as integers: a float that is counted up by 1 stands still where its digits end.
+        let mut counts = Tensor::<i64>::zeros(bins).map_err(|e| e.named("histc"))?;
         let sums = counts.try_as_mut_slice("histc")?;
         for x in self.try_vec("histc")? {
             let x = x.f64();
             if x >= low && x <= high {
                 let bin = ((x - low) * bins as f64 / (high - low)) as usize;
-                let count = &mut sums[bin.min(bins - 1)];
-                *count = *count + T::ONE;
+                sums[bin.min(bins - 1)] += 1;
             }
         }
-        Ok(counts)
+        Ok(counts.cast::<T>())
     }
 }
 

@@ -821,3 +821,12 @@ fn every_public_function_has_a_bad_call() {
     assert!(functions.len() > 100, "{} functions", functions.len());
     bad_calls::assert_covered(&functions, APART, bad_calls::calls_it);
 }
+
+/// In `f32` a number that is counted up by 1 stands still at 2^24.
+#[test]
+fn bins_count_beyond_the_digits_of_their_type() {
+    let n = (1 << 24) + 4;
+    let many = Tensor::scalar(0.5f32).broadcast_to([n]).unwrap();
+    let counts = many.histc(2, 0.0, 2.0).unwrap();
+    assert_eq!(counts.to_vec(), [n as f32, 0.0]);
+}

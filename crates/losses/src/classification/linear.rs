@@ -175,7 +175,7 @@ impl<L, const N: usize> Linear<L, N> {
                 .next_multiple_of(16)
                 .clamp(64, 512)
                 .min(self.live.len()),
-            n => n,
+            n => n.min(self.live.len()),
         }
         .max(1)
     }

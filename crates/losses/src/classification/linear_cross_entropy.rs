@@ -328,7 +328,7 @@ mod tests {
             grad(&[y], &inputs, seed).unwrap()
         };
         let expected = slopes(&all);
-        for chunk_size in [None, Some(1), Some(64), Some(1000)] {
+        for chunk_size in [None, Some(1), Some(64), Some(1000), Some(usize::MAX)] {
             let options = options.clone().chunk_size(chunk_size);
             let y = options.forward(&x, &w, target).unwrap();
             assert_close("value", y.value(), all.value(), 1e-13, 1e-14);

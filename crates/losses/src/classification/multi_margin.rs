@@ -54,7 +54,7 @@ options! {
     /// - The mean of an empty batch is NaN; there it is whatever the memory held.
     pub struct MultiMarginLoss<T> {
         /// The power of a gap: 1 or 2.
-        p: u32 = 1u32,
+        p: i64 = 1,
         /// By how much the true class should lead.
         margin: f64 = 1.0,
         /// A weight for each class.
@@ -233,7 +233,7 @@ mod tests {
         const NAME: &'static str = "multi_margin_loss";
         fn call<T: Float>(case: &Case<'_>, v: &[Var<T>]) -> Result<Var<T>> {
             MultiMarginLoss::new()
-                .p(case.i64("p", 1) as u32)
+                .p(case.i64("p", 1))
                 .margin(case.f64("margin", 1.0))
                 .weight(case.tensor("weight"))
                 .reduction(case.reduction())
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(y.value().to_vec()[1], 2.0);
         let dx = y.backward_with(&dy)?.get(&x)?.to_vec();
         assert_eq!(dx, [-1.0, 0.0, 1.0, 0.0, -3.0, 1.5, 1.5, 0.0]);
-        let squared = loss.p(2u32).weight(Tensor::from([2.0, 1.0, 1.0, 1.0]));
+        let squared = loss.p(2).weight(Tensor::from([2.0, 1.0, 1.0, 1.0]));
         let y = squared.forward(&x, &t)?;
         let dx = y.backward_with(&dy)?.get(&x)?.to_vec();
         assert_eq!(y.value().to_vec()[1], 2.0 * 4.0);
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn the_nearest_class_to_second_order() -> Result<()> {
         let x = Tensor::from([[2.0f64, 1.5, 1.8, -3.0], [0.0, 1.0, 1.25, -0.5]]);
-        for p in [1u32, 2] {
+        for p in [1, 2] {
             let loss = MultiMarginLoss::new().mode(MultiMarginMode::Max).p(p);
             let loss = loss.reduction(Reduction::None);
             let f = |v: &[Var<f64>]| loss.forward(&v[0], &Tensor::from([0, 3]));
@@ -313,7 +313,7 @@ mod tests {
     fn the_message_names_the_option() {
         let x = Var::from(Tensor::from([[0.0f32, 1.0]]));
         let e = MultiMarginLoss::new()
-            .p(3u32)
+            .p(3)
             .forward(&x, &Tensor::from([0]))
             .unwrap_err();
         let text = "multi_margin_loss: p is 3, but it must be 1 or 2";

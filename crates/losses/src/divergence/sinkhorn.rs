@@ -51,7 +51,7 @@ options! {
         /// The weight of the entropy.
         epsilon: f64 = 0.1,
         /// The most iterations to make.
-        iterations: u32 = 10_000u32,
+        iterations: i64 = 10_000,
         /// How much of the mass the plan's row sums may miss at the end.
         tolerance: f64 = 1e-9,
     }
@@ -79,11 +79,19 @@ impl Sinkhorn {
         for (name, v) in [("epsilon", self.epsilon), ("tolerance", self.tolerance)] {
             check::option(NAME, name, v, v > 0.0 && v.is_finite(), positive)?;
         }
+        let most = self.iterations;
+        check::option(
+            NAME,
+            "iterations",
+            most,
+            most >= 0,
+            "it must not be negative",
+        )?;
         let batch = &cost.shape()[..cost.ndim() - 2];
         let op = Transported {
             plan: Plan {
                 epsilon: self.epsilon,
-                iterations: self.iterations as usize,
+                iterations: most.try_into().unwrap_or(usize::MAX),
                 tolerance: self.tolerance,
             },
             reduction: self.reduction,
@@ -269,7 +277,7 @@ mod tests {
             // Fixtures name their inputs in the order of the alphabet: a, b, cost.
             Sinkhorn::new()
                 .epsilon(case.f64("epsilon", 0.1))
-                .iterations(case.i64("iterations", 10_000) as u32)
+                .iterations(case.i64("iterations", 10_000))
                 .tolerance(case.f64("tolerance", 1e-9))
                 .reduction(case.reduction())
                 .forward(&v[2], &v[0], &v[1])
@@ -485,7 +493,7 @@ mod tests {
         let closed = Var::from(Tensor::from([[0.0f32, 1.0], [inf, inf]]));
         let e = text(
             Sinkhorn::new()
-                .iterations(50u32)
+                .iterations(50)
                 .forward(&closed, &of(&[2]), &of(&[2])),
         );
         assert!(

@@ -203,7 +203,7 @@ fn arguments_without_meaning_are_errors() {
         multi_margin_loss(&x, &Tensor::from([-1])),
         "target[0] is -1",
     );
-    value(MultiMarginLoss::new().p(3u32).forward(&x, &t), "p is 3");
+    value(MultiMarginLoss::new().p(3).forward(&x, &t), "p is 3");
     value(HuberLoss::new().delta(0.0).forward(&x, &x), "delta is 0");
     value(SmoothL1Loss::new().beta(-1.0).forward(&x, &x), "beta is -1");
     value(
@@ -278,10 +278,7 @@ fn losses_that_pytorch_differentiates_once_are_differentiated_twice() -> Result<
         gradgradcheck(&f, std::slice::from_ref(x))?.assert_ok();
         Ok(())
     }
-    check(
-        |v| MultiMarginLoss::new().p(2u32).forward(&v[0], &classes),
-        &x,
-    )?;
+    check(|v| MultiMarginLoss::new().p(2).forward(&v[0], &classes), &x)?;
     check(|v| multilabel_margin_loss(&v[0], &lists), &x)?;
     let steps = Tensor::from([2]);
     let (labels, one) = (Tensor::from([[2]]), Tensor::from([1]));

@@ -212,8 +212,11 @@ impl<T: Float> MultiheadAttention<T> {
             parameter(op, what, param.map(Param::value), shape)?;
         }
         let width = embed / self.heads;
-        let weight = self.in_proj_weight.on(query);
-        let bias = self.in_proj_bias.as_ref().map(|b| b.on(query));
+        // Any of the three may be the one on a tape.
+        let tracked = [query, key, value].into_iter().find(|x| x.tape().is_some());
+        let tracked = tracked.unwrap_or(query);
+        let weight = self.in_proj_weight.on(tracked);
+        let bias = self.in_proj_bias.as_ref().map(|b| b.on(tracked));
         // [N, heads, L, width]
         let project = |x: &Var<T>, i: usize| {
             let at = (i * embed) as isize;

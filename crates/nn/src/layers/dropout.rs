@@ -69,7 +69,7 @@ impl<T: Float> Module<T> for Dropout {
         if self.p == 0.0 || !self.mode.trains(x) {
             return Ok(x.clone());
         }
-        let (p, stream) = (self.p, self.draws.next());
+        let (p, stream) = (self.p, self.draws.next_for(x));
         let drop: Map<T> = Rc::new(move |x| leave_out(x, p, stream));
         // It is its own transpose.
         linear_map("dropout", x, drop.clone(), drop)

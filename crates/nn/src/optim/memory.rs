@@ -189,14 +189,19 @@ impl<T: Float> Memory<T> {
         });
     }
 
-    /// For a file: a section for each parameter, with its buffers under their names.
-    pub(crate) fn state(&self) -> State<T> {
+    /// For a file: a section for each parameter, with those of its buffers that are among
+    /// `buffers`, which the options at hand use.
+    pub(crate) fn state(&self, buffers: &[&str]) -> State<T> {
         let mut state = State::new();
         for (name, kept) in &self.0 {
             let mut section = State::new();
             section.set_note("step", kept.step);
             section.set_note("product", kept.product);
-            for (buffer, data) in &kept.buffers {
+            let used = kept
+                .buffers
+                .iter()
+                .filter(|(name, _)| buffers.contains(name));
+            for (buffer, data) in used {
                 if let Ok(x) = Tensor::from_slice(data, &kept.shape) {
                     section.set_tensor(buffer, x);
                 }

@@ -193,7 +193,7 @@ macro_rules! optimizer {
                 self.memory.fits(self.op(), model, grads)
             }
             fn state(&self) -> State<T> {
-                $crate::optim::save(self.op(), self, &self.memory)
+                $crate::optim::save(self.op(), self, &self.memory, self.buffers())
             }
             fn load_state(&mut self, state: &State<T>) -> Result<()> {
                 let (op, buffers) = (self.op(), self.buffers());
@@ -206,8 +206,13 @@ macro_rules! optimizer {
 pub(crate) use {optimizer, options};
 
 /// What an optimizer remembers, and what a schedule may have changed of it.
-fn save<T: Float>(op: &'static str, optimizer: &dyn Tunable, memory: &Memory<T>) -> State<T> {
-    let mut state = memory.state();
+fn save<T: Float>(
+    op: &'static str,
+    optimizer: &dyn Tunable,
+    memory: &Memory<T>,
+    buffers: &[&str],
+) -> State<T> {
+    let mut state = memory.state(buffers);
     state.set_note(KIND, op);
     state.set_note("lr", optimizer.lr());
     if let Some(momentum) = optimizer.momentum() {

@@ -34,6 +34,8 @@ use losses::autograd::{Float, Gradients};
 /// # Reference
 /// Tieleman and Hinton 2012, lecture 6.5 of *Neural Networks for Machine Learning*; Graves 2013, arXiv:1308.0850, for
 /// `centered`; PyTorch, [`torch.optim.RMSprop`](https://pytorch.org/docs/stable/generated/torch.optim.RMSprop.html).
+/// # Differs from PyTorch
+/// The centered `w` is never below 0; there rounding makes it so for gradients that stay the same, and parameters NaN.
 #[derive(Clone, Debug)]
 pub struct RmsProp<T: Float> {
     lr: f64,
@@ -154,7 +156,8 @@ impl<T: Float> Rates<T> {
             None => *v,
             Some(a) => {
                 *a = *a + self.rest * (g - *a);
-                *v - *a * *a
+                // The variance; where both are nearly the same it is 0, and not what rounding leaves below it.
+                (*v - *a * *a).max_(T::ZERO)
             }
         };
         let step = g / (spread.sqrt_() + self.eps);

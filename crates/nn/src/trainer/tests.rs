@@ -445,3 +445,35 @@ fn an_interrupted_run_ends_with_the_same_bits() -> Result<()> {
     std::fs::remove_dir_all(folder).unwrap();
     Ok(())
 }
+
+#[test]
+fn a_test_loss_that_is_no_number_is_never_the_best() -> Result<()> {
+    let (train, test) = moons();
+    let seen = std::cell::Cell::new(0);
+    let loss = |logits: &Var<f32>, y: &Tensor<i64>| {
+        let y = ce(logits, y)?;
+        if logits.tape().is_some() || logits.shape()[0] != test.y.numel() {
+            return Ok(y);
+        }
+        seen.set(seen.get() + 1);
+        if seen.get() == 1 {
+            y.mul(f64::NAN)
+        } else {
+            Ok(y)
+        }
+    };
+    let trained = Trainer::new(6).batch_size(16).patience(3).fit(
+        &mut model(),
+        &mut Sgd::new(0.1),
+        loss,
+        (&train, &test),
+        &mut rng(),
+    )?;
+    assert!(trained.history.epochs()[0].test_loss.is_nan());
+    assert!(
+        trained.best.is_some_and(|best| best > 1),
+        "{:?}",
+        trained.best
+    );
+    Ok(())
+}

@@ -365,3 +365,95 @@ sum                           [2, 10]            1,498        9  6,032
     assert_eq!(summary.sizes().parameters, model.num_parameters());
     assert!(Summary::new(&model, [2, 1, 9, 9]).is_err());
 }
+
+/// A checkpoint runs its layers twice, and dropout and running means must not notice: nor in a checkpoint within another,
+/// nor where the way is differentiated again.
+#[test]
+fn checkpoints_draw_and_count_once() {
+    use nn::autograd::{GradOptions, checkpoint, grad};
+    let model = || {
+        let r = &mut rng();
+        Sequential::<f64>::new()
+            .push(Linear::new(3, 4, r).unwrap())
+            .push(BatchNorm1d::new(4).unwrap())
+            .push(Dropout::new(0.5, 7).unwrap())
+            .push(Tanh)
+            .push(Dropout::new(0.3, 8).unwrap())
+    };
+    let data = Tensor::<f64>::randn([6, 3], &mut rng()).unwrap();
+    let run = |kind: usize| {
+        let model = std::rc::Rc::new(model());
+        let tape = Tape::new();
+        let x = tape.leaf(data.clone());
+        let mut found = Vec::new();
+        // Two passes, so that what is drawn the second time is what follows the first.
+        for _ in 0..2 {
+            let inner = model.clone();
+            let y = match kind {
+                0 => model.forward(&x),
+                1 => checkpoint(move |v: &[Var<f64>]| inner.forward(&v[0]), &[&x]),
+                _ => {
+                    let within = move |v: &[Var<f64>]| {
+                        let inner = inner.clone();
+                        let y = checkpoint(move |v: &[Var<f64>]| inner.forward(&v[0]), &[&v[0]])?;
+                        y.mul(&v[0].sum(..)?)
+                    };
+                    let y = checkpoint(within, &[&x]).unwrap();
+                    y.div(x.sum(..).unwrap())
+                }
+            }
+            .unwrap();
+            let loss = y.square().sum(..).unwrap();
+            let again = GradOptions::new().create_graph(true);
+            let dx = &grad(&[&loss], &[&x], again).unwrap()[0];
+            let second = dx.square().sum(..).unwrap().backward().unwrap();
+            found.push(y.value().clone());
+            found.push(dx.value().clone());
+            found.push(second.get(&x).unwrap().clone());
+        }
+        let state = model.state();
+        found.extend(
+            ["1.running_mean", "1.running_var"].map(|name| state.tensor(name).unwrap().clone()),
+        );
+        found
+    };
+    let plain = run(0);
+    for kind in [1, 2] {
+        for (a, b) in run(kind).iter().zip(&plain) {
+            assert!(
+                a.allclose(b, 1e-9, 1e-12).unwrap(),
+                "{kind}: {a:?} and {b:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_bias_needs_no_weight() {
+    let x = Var::from(Tensor::from([[1.0f64, 3.0], [5.0, -5.0]]));
+    let mut layer = LayerNorm::new([2]).unwrap();
+    (layer.weight, layer.bias) = (None, Some(Param::new(Tensor::from([10.0, 20.0]))));
+    let y = layer.forward(&x).unwrap();
+    let expected = Tensor::from([[9.0, 21.0], [11.0, 19.0]]);
+    assert!(y.value().allclose(&expected, 1e-4, 0.0).unwrap(), "{y:?}");
+}
+
+#[test]
+fn attention_of_a_constant_query_trains_its_projections() {
+    let attention = MultiheadAttention::<f64>::new(4, 2, &mut rng()).unwrap();
+    let query = Var::from(Tensor::randn([2, 4], &mut rng()).unwrap());
+    let x = Tape::new().leaf(Tensor::randn([3, 4], &mut rng()).unwrap());
+    let (y, _) = (attention.attend(&query, &x, &x, &AttentionMask::new())).unwrap();
+    let grads = y.square().sum(..).unwrap().backward().unwrap();
+    assert!(
+        grads
+            .get(&attention.in_proj_weight)
+            .unwrap()
+            .ne(0.0)
+            .unwrap()
+            .any(..)
+            .unwrap()
+            .item()
+            .unwrap()
+    );
+}

@@ -380,6 +380,17 @@ fn replaced_parameters_are_checked() {
 }
 
 #[test]
+fn no_epsilon_is_negative() {
+    for eps in [-1e-5, f64::NAN] {
+        let text = |op: &str| format!("{op}: eps is {eps:?}, but it must not be negative");
+        let layer = LayerNorm::new([3]).unwrap().eps(eps);
+        assert_eq!(refusal(&layer, &[2, 3]), text("layer_norm"));
+        let layer = BatchNorm1d::new(3).unwrap().eps(eps);
+        assert_eq!(refusal(&layer, &[2, 3]), text("batch_norm1d"));
+    }
+}
+
+#[test]
 fn no_pool_is_too_large_to_be_refused() {
     let too_large = |op: &str, n: i64| {
         format!(

@@ -104,7 +104,7 @@ pub fn matmul_add<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) 
 fn threaded<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, add: bool, out: &mut [T]) {
     let ([m, k], n) = (a.size, b.size[1]);
     assert!(
-        b.size[0] == k && out.len() == m * n,
+        b.size[0] == k && m.checked_mul(n) == Some(out.len()),
         "matmul: sizes were checked by the caller"
     );
     if m * n == 0 {
@@ -221,6 +221,23 @@ mod tests {
                 assert_eq!(out[i * n + j], sum, "[{i}, {j}] of {m}, {k}, {n}");
             }
         }
+    }
+
+    /// The product of the sizes is one more than all numbers, so that it wraps around to the one element that there is.
+    #[test]
+    #[should_panic(expected = "sizes were checked")]
+    fn a_result_whose_size_wraps_around_is_refused() {
+        let repeated = |size| Matrix {
+            data: &[1.0f32],
+            offset: 0,
+            size,
+            stride: [0, 0],
+        };
+        matmul(
+            repeated([274_177, 1]),
+            repeated([1, 67_280_421_310_721]),
+            &mut [0.0],
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
-use super::super::checks::{input_shape, parameter};
+use super::super::checks::{input_shape, option, parameter};
 use super::kernel::{Affine, Normalize, Stats};
 use crate::module::{Mode, Module};
 use crate::parts::{Buffer, Count};
-use losses::autograd::{Float, Param, fused};
+use losses::autograd::{Float, Param, Tape, fused};
 use losses::{Result, Tensor, Var};
 
 /// Each channel brought to mean 0 and deviation 1 over the examples and all places, and then weighted.
@@ -156,6 +156,13 @@ impl<T: Float, const D: usize> Module<T> for BatchNorm<T, D> {
             );
             return Err(input_shape(Self::OP, shape, expected));
         }
+        option(
+            Self::OP,
+            "eps",
+            self.eps >= 0.0,
+            self.eps,
+            "it must not be negative",
+        )?;
         for (what, value) in [
             ("the weight", self.weight.as_ref().map(Param::value)),
             ("the bias", self.bias.as_ref().map(Param::value)),
@@ -214,7 +221,10 @@ impl<T: Float, const D: usize> Module<T> for BatchNorm<T, D> {
             .flatten()
             .collect();
         let y = fused(op, &inputs)?;
-        self.follow(&stats.borrow(), count)?;
+        // A checkpoint that runs the layer again has shown it this batch before.
+        if !x.tape().is_some_and(Tape::replays) {
+            self.follow(&stats.borrow(), count)?;
+        }
         y.reshape(turned.shape())?.transpose(0, 1)
     }
 

@@ -261,6 +261,12 @@ impl<T: Float> Kernel for Forward<'_, T> {
                     y[i] = T::of((x[i].f64() - mean) * scale * w[i].f64());
                 }
             }
+            (Weights::None, Weights::Each(b)) => {
+                let b = &b[..n];
+                for i in 0..n {
+                    y[i] = T::of((x[i].f64() - mean) * scale + b[i].f64());
+                }
+            }
             (w, b) => {
                 let one = |w: Weights<'_, T>, none: f64| match w {
                     Weights::All(w) => w.f64(),

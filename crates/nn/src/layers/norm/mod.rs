@@ -5,7 +5,7 @@ mod kernel;
 
 pub use batch::{BatchNorm, BatchNorm1d, BatchNorm2d};
 
-use super::checks::{input_shape, parameter};
+use super::checks::{input_shape, option, parameter};
 use crate::module::Module;
 use kernel::{Affine, Normalize};
 use losses::autograd::{Float, IntoShape, Param, fused};
@@ -183,6 +183,7 @@ fn last_dims<T: Float>(
     eps: f64,
     [weight, bias]: [&Option<Param<T>>; 2],
 ) -> Result<Var<T>> {
+    option(op, "eps", eps >= 0.0, eps, "it must not be negative")?;
     if !x.shape().ends_with(shape) {
         let expected = format!("its last dimensions must be {shape:?}, the layer's");
         return Err(input_shape(op, x.shape(), expected));

@@ -153,7 +153,7 @@ impl<T: Float> Lbfgs<T> {
     ///
     /// # Errors
     /// [`Error::Option`] for an option outside its range; [`Error::Value`] for a loss or a gradient that is not finite
-    /// at the start, or for another model than before, and then nothing is changed; whatever `loss` returns.
+    /// at the start, or for a model with another number of parameters than before, and then nothing is changed; whatever `loss` returns.
     pub fn step_with<M: Parts<T>>(
         &mut self,
         model: &mut M,
@@ -166,7 +166,7 @@ impl<T: Float> Lbfgs<T> {
     }
 
     fn run(&mut self, problem: &mut dyn Objective<T>) -> Result<f64> {
-        let max_eval = self.max_eval.unwrap_or(self.max_iter * 5 / 4);
+        let max_eval = self.max_eval.unwrap_or(self.max_iter.saturating_mul(5) / 4);
         let (mut loss, mut gradient) = problem.evaluate()?;
         let before = loss;
         let mut evaluations = 1;
