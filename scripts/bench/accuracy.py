@@ -28,6 +28,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 rng = np.random.default_rng(20)
 # The step of differences: half the digits, so that their error is far below the last place of f32 at any point.
 STEP = mpf(2) ** -230
+# How often the points of a row are drawn: the largest error of a few is luck, where terms cancel most of all.
+DRAWS = 8
 
 
 def ulp(value):
@@ -178,7 +180,7 @@ def losses():
     for kind, table in [("element", ELEMENTS), ("row", ROWS), ("batch", BATCHES + PATHS)]:
         for name, f, torch_f, draw, *slope in table:
             f = of_numbers(f) if kind == "element" else f
-            for inputs in draw():
+            for inputs in (case for _ in range(DRAWS) for case in draw()):
                 want, grad = [], []
                 for x, rest in units(kind, inputs):
                     value = guarded(f, x, *rest, x) if "at" in f.__code__.co_varnames else guarded(f, x, *rest)
@@ -189,7 +191,7 @@ def losses():
 
 def cases():
     """Name, inputs, references of values and gradients, PyTorch's."""
-    for name, f, df, torch_f, low, high in UNARY:
+    for name, f, df, torch_f, low, high in (row for row in UNARY for _ in range(DRAWS)):
         x = points(low, high)
         # Poles and ends of the domain have no slope to be held to.
         want = [guarded(f, mpf(float(v))) for v in x]
@@ -262,8 +264,9 @@ def main():
         for k, what in enumerate(["value", "gradient"]):
             (most, mean, worst), (their_most, their_mean, their_worst) = map(shown, lists[2 * k : 2 * k + 2])
             cells += [most, mean, their_most, their_mean]
-            # As the table shows them; up to a unit is what the rounding of the last step makes.
-            if round(worst, 2) > max(round(their_worst, 2), 1.0):
+            # Up to a unit is what the rounding of the last step makes, and from one draw of the points to the next the
+            # largest error of one formula differs by a tenth.
+            if worst > max(1.1 * their_worst, 1.0):
                 worse.append(f"`{name}` {what}")
         lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     head = (ROOT / "docs/accuracy.md").read_text().split("<!-- the table begins -->")[0]
@@ -272,7 +275,7 @@ def main():
     page += "| | value: most | mean | PyTorch: most | mean | gradient: most | mean | PyTorch: most | mean |\n"
     page += "|---|" + "---:|" * 8 + "\n" + "\n".join(lines) + "\n\n"
     listed = ", ".join(worse) if worse else "none"
-    page += f"Rows whose largest error is above 1 ulp and above PyTorch's: {listed}.\n"
+    page += f"Rows whose largest error is above 1 ulp and by more than a tenth above PyTorch's: {listed}.\n"
     (ROOT / "docs/accuracy.md").write_text(page)
     print(page[len(head):])
 
