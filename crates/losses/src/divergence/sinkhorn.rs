@@ -79,14 +79,8 @@ impl Sinkhorn {
         for (name, v) in [("epsilon", self.epsilon), ("tolerance", self.tolerance)] {
             check::option(NAME, name, v, v > 0.0 && v.is_finite(), positive)?;
         }
-        let most = self.iterations;
-        check::option(
-            NAME,
-            "iterations",
-            most,
-            most >= 0,
-            "it must not be negative",
-        )?;
+        let (most, natural) = (self.iterations, "it must not be negative");
+        check::option(NAME, "iterations", most, most >= 0, natural)?;
         let batch = &cost.shape()[..cost.ndim() - 2];
         let op = Transported {
             plan: Plan {
