@@ -52,8 +52,18 @@ pub fn save<T: Float>(model: &(impl Parts<T> + ?Sized), path: impl AsRef<Path>) 
 pub fn load<T: Float>(model: &mut (impl Parts<T> + ?Sized), path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let state = State::read("load", path)?;
+    fits(&state, model, path)?;
+    model.load_state(&state)
+}
+
+/// Whether the state in the file at `path` is that of `model`, as an error if it is not.
+pub(crate) fn fits<T: Float>(
+    state: &State<T>,
+    model: &(impl Parts<T> + ?Sized),
+    path: &Path,
+) -> Result<()> {
     match state.misfit(model, "the file") {
-        None => model.load_state(&state),
+        None => Ok(()),
         Some(problem) => Err(refuse(
             "load",
             path,

@@ -61,21 +61,43 @@ fn gather<'a, T: Float>(
     prefix: &str,
     entries: &mut Vec<(String, Entry<'a, T>)>,
     notes: &mut Vec<(String, &'a str)>,
-) {
+) -> io::Result<()> {
+    let names = (state.tensors.keys()).chain(state.counts.keys());
+    let names = names.chain(state.notes.keys()).chain(state.sections.keys());
+    // Reading it back would make a section of what stands before the slash.
+    if let Some(name) = names.into_iter().find(|name| name.contains('/')) {
+        return Err(unwritable(
+            name,
+            "has a slash, which ends the name of a section",
+        ));
+    }
     let full = |name: &String| format!("{prefix}{name}");
     entries.extend((state.tensors.iter()).map(|(name, x)| (full(name), Entry::Tensor(x))));
     entries.extend((state.counts.iter()).map(|(name, n)| (full(name), Entry::Count(*n))));
     notes.extend((state.notes.iter()).map(|(name, note)| (full(name), note.as_str())));
     for (name, section) in &state.sections {
-        gather(section, &format!("{prefix}{name}/"), entries, notes);
+        gather(section, &format!("{prefix}{name}/"), entries, notes)?;
     }
+    Ok(())
+}
+
+/// Why a state cannot be written.
+fn unwritable(name: &str, problem: &str) -> io::Error {
+    let text = format!(
+        "the name \"{}\" {problem}: choose another",
+        name.escape_debug()
+    );
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
 /// Writes the file.
 pub(super) fn encode<T: Float>(state: &State<T>, file: &mut impl Write) -> io::Result<()> {
     // The word by which some libraries know that names and layouts are PyTorch's.
     let (mut entries, mut notes) = (Vec::new(), vec![("format".to_string(), "pt")]);
-    gather(state, "", &mut entries, &mut notes);
+    gather(state, "", &mut entries, &mut notes)?;
+    if state.note("format").is_some() {
+        return Err(unwritable("format", "is that of a note of the file's own"));
+    }
     // The wider type first, so that every number lies at a multiple of its size.
     entries.sort_by(|(a, x), (b, y)| (x.dtype() == "F32", a).cmp(&(y.dtype() == "F32", b)));
     let metadata: Vec<String> = (notes.iter())

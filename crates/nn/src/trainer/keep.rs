@@ -82,23 +82,15 @@ pub(super) fn read(
     let Ok(run) = state.section("run") else {
         return Err(refuse(path, "it holds no run of a trainer, only a state"));
     };
-    crate::checkpoint::load(&mut *model, path)?;
-    optimizer.load_state(state.section("optimizer")?)?;
-    match (scheduler, state.section("schedule")) {
-        (Some(scheduler), Ok(state)) => scheduler.load_state(state)?,
-        (None, Err(_)) => {}
-        (Some(_), Err(_)) => {
-            return Err(refuse(
-                path,
-                "the run had no schedule, and now there is one",
-            ));
-        }
-        (None, Ok(_)) => {
-            return Err(refuse(
-                path,
-                "the run had a schedule, and now there is none",
-            ));
-        }
+    // All that can be wrong with the file is found before the first of the three parts is changed.
+    crate::checkpoint::fits(&state, &*model, path)?;
+    let problem = match (&scheduler, state.section("schedule")) {
+        (Some(_), Err(_)) => Some("the run had no schedule, and now there is one"),
+        (None, Ok(_)) => Some("the run had a schedule, and now there is none"),
+        _ => None,
+    };
+    if let Some(problem) = problem {
+        return Err(refuse(path, problem));
     }
     let place = Place {
         epochs: run.parse_note("epochs")?,
@@ -106,13 +98,14 @@ pub(super) fn read(
         drawn: run.parse_note("drawn")?,
         lr: run.parse_note("lr")?,
     };
+    let mut epochs = Vec::new();
     for i in 0..place.epochs {
         let note = run.note(&format!("history.{i}")).unwrap_or_default();
         let numbers: Vec<f64> = note.split(' ').filter_map(|x| x.parse().ok()).collect();
         let [train_loss, train_metric, test_loss, test_metric, lr] = numbers[..] else {
             return Err(refuse(path, &format!("its epoch {} has no history", i + 1)));
         };
-        history.push(Epoch {
+        epochs.push(Epoch {
             epoch: i + 1,
             train_loss,
             train_metric,
@@ -129,6 +122,16 @@ pub(super) fn read(
         }),
         Err(_) => None,
     };
+    let before = optimizer.state();
+    optimizer.load_state(state.section("optimizer")?)?;
+    if let Some(scheduler) = scheduler
+        && let Err(e) = scheduler.load_state(state.section("schedule")?)
+    {
+        optimizer.load_state(&before)?;
+        return Err(e);
+    }
+    model.load_state(&state)?;
+    epochs.into_iter().for_each(|epoch| history.push(epoch));
     Ok((place, best))
 }
 

@@ -477,3 +477,28 @@ fn a_test_loss_that_is_no_number_is_never_the_best() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_run_that_another_optimizer_cannot_go_on_with_changes_nothing() -> Result<()> {
+    let path = std::env::temp_dir().join(format!("nn-kept-{}.safetensors", std::process::id()));
+    let (train, test) = moons();
+    let run = |model: &mut Sequential<f32>, optimizer: &mut dyn Optimizer<f32>| {
+        let trainer = Trainer::new(2)
+            .batch_size(16)
+            .checkpoint(&path)
+            .resume(true);
+        trainer.fit(model, optimizer, ce, (&train, &test), &mut rng())
+    };
+    run(&mut model(), &mut Sgd::new(0.3).momentum(0.9))?;
+    let mut fresh = model();
+    let before = fresh.state_dict();
+    let e = run(&mut fresh, &mut crate::optim::Adam::new(0.1)).unwrap_err();
+    assert!(
+        e.to_string().starts_with("adam: the state is that of sgd"),
+        "{e}"
+    );
+
+    assert_eq!(fresh.state_dict(), before);
+    std::fs::remove_file(path).unwrap();
+    Ok(())
+}

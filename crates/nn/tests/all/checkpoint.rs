@@ -333,3 +333,33 @@ fn hostile_states_of_optimizers_are_errors() {
         "{message}"
     );
 }
+
+/// Names that would come back as others are refused before anything is written.
+#[test]
+fn names_that_a_file_has_a_use_for_are_refused() {
+    let folder = Folder::new("names");
+    let path = folder.file("state.safetensors");
+    let refused = |change: &dyn Fn(&mut State<f32>)| {
+        let mut state = State::new();
+        change(&mut state);
+        let message = state.save(&path).unwrap_err().to_string();
+        assert!(!path.exists());
+        message.replace(&path.display().to_string(), "FILE")
+    };
+    let slash = "save: FILE: the name \"a/b\" has a slash, which ends the name of a section: choose another";
+    assert_eq!(refused(&|s| s.set_count("a/b", 1)), slash);
+    assert_eq!(refused(&|s| s.set_note("a/b", 1)), slash);
+    assert_eq!(refused(&|s| s.set_section("a/b", State::new())), slash);
+    assert_eq!(
+        refused(&|s| {
+            let mut section = State::new();
+            section.set_tensor("a/b", Tensor::zeros([1]).unwrap());
+            s.set_section("inner", section);
+        }),
+        slash
+    );
+    assert_eq!(
+        refused(&|s| s.set_note("format", 1)),
+        "save: FILE: the name \"format\" is that of a note of the file's own: choose another"
+    );
+}
