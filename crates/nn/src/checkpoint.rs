@@ -78,6 +78,8 @@ impl<T: Float> State<T> {
     /// Writes all of it to the file `path`, beside its place first and then renamed.
     ///
     /// The same state makes the same file, byte for byte.
+    /// Names with a slash, which ends the name of a section in the file, and a note `format`, which the file has of its own,
+    /// are refused: they would come back as others.
     ///
     /// # Errors
     /// [`Error::File`] if the file cannot be written.
