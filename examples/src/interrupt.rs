@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether Ctrl-C was pressed. As a callback of a trainer it ends the training; a loop of one's own asks
 /// [`pressed`](Interrupt::pressed).
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     pressed: Arc<AtomicBool>,
 }

@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 
 /// Shows loss, metric, rate and the time left. It is a callback of a trainer; a loop of one's own calls
 /// [`step`](Progress::step) and [`pass`](Progress::pass).
+#[derive(Debug)]
 pub struct Progress {
     /// Only on a terminal: a log keeps no bar.
     bar: Option<ProgressBar>,

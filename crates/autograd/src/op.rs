@@ -72,6 +72,7 @@ impl Needs {
 }
 
 /// The gradients of an operation's operands.
+#[derive(Debug)]
 pub struct Grads<T: Float>(pub(crate) SmallVec<[Option<Var<T>>; 2]>);
 
 impl<T: Float> Grads<T> {
@@ -121,6 +122,7 @@ impl<T: Float> Saved<T> {
 }
 
 /// The result of an operation being recorded, for rules that keep it.
+#[derive(Debug)]
 pub struct Output<'a, T: Float> {
     value: &'a Tensor<T>,
     node: usize,

@@ -1,8 +1,44 @@
-//! The engine of losses that look at one element of each input at a time.
+//! The engine of losses that look at one element of each input at a time, for those here and for one's own.
 //!
 //! A loss says its value and its slopes as branch-free scalar functions; the engine checks shapes, walks any layout
 //! block by block in the cache, sums in `f64` in fixed chunks, and records one node.
+//!
+//! ```
+//! use losses::autograd::{gradcheck, gradgradcheck};
+//! use losses::elementwise::{Pointwise, apply};
+//! use losses::prelude::*;
+//! use losses::tensor_core::kernel::{Isa, Math};
+//!
+//! /// Cauchy's loss `ln(1 + d²/2)` with `d = x - t`, for values with far outliers.
+//! #[derive(Clone)]
+//! struct Cauchy;
+//!
+//! impl<T: Float> Pointwise<T, 2> for Cauchy {
+//!     const NAME: &'static str = "cauchy_loss";
+//!     #[inline(always)]
+//!     fn value<I: Isa>(&self, [x, t]: [T; 2]) -> T {
+//!         let d = x - t;
+//!         (T::of(0.5) * d * d).log1p::<I>()
+//!     }
+//!     #[inline(always)]
+//!     fn slope<I: Isa, const K: usize>(&self, [x, t]: [T; 2]) -> T {
+//!         let d = x - t;
+//!         let by_x = d / (T::ONE + T::of(0.5) * d * d);
+//!         if K == 0 { by_x } else { -by_x }
+//!     }
+//!     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>> {
+//!         Ok(v[0].sub(&v[1])?.square().mul(0.5)?.log1p())
+//!     }
+//! }
+//!
+//! let cauchy = |v: &[Var<f64>]| apply(Cauchy, [&v[0], &v[1]], None, Reduction::Mean);
+//! let (x, t) = (Tensor::from([0.5, -2.0, 30.0]), Tensor::from([0.0, 1.0, 0.0]));
+//! gradcheck(cauchy, &[x.clone(), t.clone()])?; // the slopes are those of the value
+//! gradgradcheck(cauchy, &[x, t])?; // and the definition has the same ones
+//! # Ok::<(), losses::Error>(())
+//! ```
 
+use crate::check::{broadcast_weight, same_shape};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::par::{self, Parts};
@@ -30,6 +66,34 @@ pub trait Pointwise<T: Float, const N: usize>: Clone + Send + Sync + 'static {
     /// Whatever these operations return.
     #[track_caller]
     fn definition(&self, v: &[Var<T>]) -> Result<Var<T>>;
+}
+
+/// Runs a loss of one's own: one operation on the tape, for any layout, on all threads.
+///
+/// # Formula
+/// `w l(x₁, …, x_N)` for each element. `Mean` divides by the number of elements, also with weights.
+/// # Shape
+/// The inputs have one shape, any; so has the result with [`Reduction::None`], else it is a scalar. `weight` broadcasts to
+/// that shape; where it is 0, the element counts for nothing, whatever it is.
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) if the shapes differ. With none or more than five inputs it does not compile.
+/// # Example
+/// See the [module](self).
+#[track_caller]
+pub fn apply<T: Float, P: Pointwise<T, N>, const N: usize>(
+    loss: P,
+    inputs: [&Var<T>; N],
+    weight: Option<&Tensor<T>>,
+    reduction: Reduction,
+) -> Result<Var<T>> {
+    const { assert!(N >= 1 && N <= 5, "a loss has one to five inputs") };
+    for other in &inputs[1..] {
+        same_shape(P::NAME, "another input", other.shape(), inputs[0].shape())?;
+    }
+    let weight = weight
+        .map(|w| broadcast_weight(P::NAME, "the weight", w, inputs[0].shape()))
+        .transpose()?;
+    run(loss, inputs, weight, reduction, inputs[0].numel() as f64)
 }
 
 /// Runs a loss on inputs of one shape, which the caller has checked with `check::same_shape`.

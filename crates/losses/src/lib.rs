@@ -20,8 +20,8 @@
 //! reductions are PyTorch's; where it is numerically poor, or silent where it should complain, the documentation of
 //! the loss says what is done instead, under "Differs from PyTorch".
 //!
-//! Two engines carry most losses: [`elementwise`], for those that look at one element of each input at a time, and
-//! [`rowwise`], for those that look at a row of classes.
+//! Two engines carry most losses: one for those that look at a row of classes, and one for those that look at one element
+//! of each input at a time. The latter, [`elementwise`], also runs losses of your own.
 
 #![forbid(unsafe_code)]
 
@@ -42,7 +42,7 @@ pub mod preference;
 pub mod ranking;
 mod reduction;
 pub mod regression;
-pub mod rowwise;
+mod rowwise;
 pub mod segmentation;
 pub mod selfsup;
 pub mod sequence;

@@ -55,6 +55,7 @@ use keep::{Kept, Place, check_order, fingerprint};
 use losses::autograd::Tape;
 use losses::{Result, Tensor, Var};
 use rand::Rng;
+use std::fmt::{Debug, Formatter};
 use std::path::{Path, PathBuf};
 use step::{diverged, first, gradients, stops};
 
@@ -118,6 +119,25 @@ pub enum Every {
     Batch,
     /// Passes over the training part.
     Epoch,
+}
+
+impl<Y: Target> Debug for Trainer<'_, Y> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let schedule = self.schedule.as_ref().map(|(s, every)| (s.name(), every));
+        f.debug_struct("Trainer")
+            .field("epochs", &self.epochs)
+            .field("batch_size", &self.batch_size)
+            .field("drop_rest", &self.drop_rest)
+            .field("patience", &self.patience)
+            .field("metric", &self.metric.0)
+            .field("schedule", &schedule)
+            .field("clip_grad_norm", &self.clip_grad_norm)
+            .field("anomaly", &self.anomaly)
+            .field("checkpoint", &self.checkpoint)
+            .field("resume", &self.resume)
+            .field("callbacks", &self.callbacks.len())
+            .finish()
+    }
 }
 
 impl<'a> Trainer<'a> {

@@ -29,6 +29,7 @@ fn image(
 }
 
 /// A picture that a model took for something else.
+#[derive(Clone, Debug)]
 pub struct Mistake {
     /// Its pixels, row by row, 0 for paper.
     pub pixels: Vec<f32>,
@@ -75,6 +76,7 @@ pub fn mistakes(path: &Path, title: &str, mistakes: &[Mistake]) -> Outcome {
 }
 
 /// An image that was read from left to right.
+#[derive(Clone, Debug)]
 pub struct Strip {
     /// Its pixels, row by row, 0 for paper.
     pub pixels: Vec<f32>,

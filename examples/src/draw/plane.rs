@@ -15,6 +15,14 @@ pub struct Plane<'a> {
     pub probabilities: &'a dyn Fn(Tensor<f32>) -> Result<Tensor<f32>>,
 }
 
+impl std::fmt::Debug for Plane<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plane")
+            .field("title", &self.title)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Cells of the plane in each direction.
 const N: usize = 200;
 

@@ -90,10 +90,17 @@ impl<T: Float> Pointwise<T, 2> for Bce {
     #[inline(always)]
     fn value<I: Isa>(&self, [x, t]: [T; 2]) -> T {
         let low = T::of(LOWEST_LOG);
-        let no = (-x).log1p::<I>().max_(low);
-        // `1 - t` is not rounded by itself.
-        let no = (-t).mul_add_::<I>(no, no);
-        -t.mul_add_::<I>(x.ln::<I>().max_(low), no)
+        let (yes, no) = (x.ln::<I>().max_(low), (-x).log1p::<I>().max_(low));
+        // The smaller product is rounded by itself, and what `1 - t` lost goes to it; the larger one only with the sum.
+        let others = T::ONE - t;
+        let lost = T::ONE - others - t;
+        let (own, other) = (t * yes, others * no);
+        let (share, log, smaller) = if own < other {
+            (t, yes, other)
+        } else {
+            (others, no, own)
+        };
+        -share.mul_add_::<I>(log, lost.mul_add_::<I>(no, smaller))
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-use super::target::{Classes, check_weight, class_dim};
+use super::target::{Classes, Sealed, check_weight, class_dim};
 use super::with_classes::WithClasses;
 use super::with_distribution::{WithDistribution, check_probabilities};
 use crate::check::{self, same_shape};
@@ -71,7 +71,7 @@ options! {
 /// let x = Var::from(Tensor::from([[1.0f32, 2.0]]));
 /// cross_entropy(&x, &Tensor::from([1.0f32])); // classes are integers
 /// ```
-pub trait CrossEntropyTarget<T: Float> {
+pub trait CrossEntropyTarget<T: Float>: Sealed {
     /// The loss of logits `x` and this target.
     ///
     /// # Errors

@@ -19,8 +19,8 @@ pub(crate) struct Linear<L, const N: usize> {
     /// The rows that count, in rising order; the others are never looked at.
     pub live: Vec<usize>,
     pub has_bias: bool,
-    /// Rows to a chunk; 0 leaves the choice to the engine.
-    pub chunk: usize,
+    /// Rows to a chunk, at least 1; `None` leaves the choice to the engine.
+    pub chunk: Option<usize>,
     pub reduction: Reduction,
     pub divisor: f64,
 }
@@ -170,14 +170,8 @@ impl<L, const N: usize> Linear<L, N> {
     /// Rows to a chunk: a sixteenth of all, so that a chunk's logits are a small part of what is not held, but so many
     /// that the layer's weights are worth reading for them.
     fn chunk(&self) -> usize {
-        match self.chunk {
-            0 => (self.live.len() / 16)
-                .next_multiple_of(16)
-                .clamp(64, 512)
-                .min(self.live.len()),
-            n => n.min(self.live.len()),
-        }
-        .max(1)
+        let own = || (self.live.len() / 16).next_multiple_of(16).clamp(64, 512);
+        self.chunk.unwrap_or_else(own).min(self.live.len()).max(1)
     }
 
     /// The result, from the values of the rows.

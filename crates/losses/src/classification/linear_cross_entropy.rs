@@ -1,8 +1,9 @@
 use super::cross_entropy::CrossEntropy;
 use super::linear::Linear;
-use super::target::{Classes, check_range, check_rows};
+use super::target::{Classes, Sealed, check_range, check_rows};
 use super::with_classes::WithClasses;
 use super::with_distribution::{WithDistribution, check_probabilities};
+use crate::check;
 use crate::rowwise::RowLoss;
 use autograd::{Error, Float, Result, Tensor, Var, fused};
 
@@ -73,7 +74,7 @@ options! {
 
 /// What a linear cross entropy can be taken with: `&Tensor<i64>`, classes, or `&Var<T>`, distributions, which get a
 /// gradient.
-pub trait LinearCrossEntropyTarget<T: Float> {
+pub trait LinearCrossEntropyTarget<T: Float>: Sealed {
     /// The loss of inputs `x` behind a layer with weights `w`, and this target.
     ///
     /// # Errors
@@ -127,6 +128,10 @@ impl<T: Float> LinearCrossEntropy<T> {
             return fail("linear_bias", b.shape(), expected);
         }
         self.of_logits().check(NAME, classes)?;
+        if self.chunk_size == Some(0) {
+            let expected = "a chunk has at least one row; `None` leaves the choice to the loss";
+            check::option(NAME, "chunk_size", "Some(0)", false, expected)?;
+        }
         t.linear_loss(self, x, linear_weight)
     }
 
@@ -178,7 +183,7 @@ impl<T: Float> LinearCrossEntropy<T> {
             loss,
             live,
             has_bias: bias.is_some(),
-            chunk: self.chunk_size.unwrap_or(0),
+            chunk: self.chunk_size,
             reduction: self.reduction,
             divisor: self.reduction.divisor(total, heads),
         };

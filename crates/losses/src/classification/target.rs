@@ -2,6 +2,12 @@
 
 use autograd::{Dims, Error, Float, Result, Tensor, Var};
 
+/// What [`CrossEntropyTarget`](super::CrossEntropyTarget) and its like are implemented for, here and nowhere else: what a
+/// target must bring may change with the losses.
+pub trait Sealed {}
+impl Sealed for Tensor<i64> {}
+impl<T: Float> Sealed for Var<T> {}
+
 /// The class dimension of an input, and the number of classes.
 pub(crate) fn class_dim(op: &'static str, shape: &[usize]) -> Result<(usize, usize)> {
     match shape {

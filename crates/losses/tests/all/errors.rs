@@ -7,7 +7,9 @@ mod bad_calls;
 
 use crate::fail;
 use bad_calls::{assert_covered, fallible};
+use losses::elementwise::{self, Pointwise};
 use losses::prelude::*;
+use losses::tensor_core::kernel::Isa;
 use std::path::Path;
 
 type F = f32;
@@ -31,6 +33,32 @@ fn agree(op: &str, what: &str, got: &str, first: &str) -> String {
     format!(
         "{op}: {what} has shape {got}, but the input has shape {first}: they must agree, as nothing is broadcast in a loss"
     )
+}
+
+/// A loss of one's own: the difference.
+#[derive(Clone)]
+struct Own;
+impl Pointwise<F, 2> for Own {
+    const NAME: &'static str = "own_loss";
+    fn value<I: Isa>(&self, [x, t]: [F; 2]) -> F {
+        x - t
+    }
+    fn slope<I: Isa, const K: usize>(&self, _: [F; 2]) -> F {
+        if K == 0 { 1.0 } else { -1.0 }
+    }
+    fn definition(&self, v: &[Var<F>]) -> Result<Var<F>> {
+        v[0].sub(&v[1])
+    }
+}
+
+#[test]
+fn losses_of_ones_own() {
+    let (x, y, weight) = (of(&[2, 3], 0.5), of(&[3], 1.0), t(&[4], 1.0));
+    fail! {
+        elementwise::apply(Own, [&x, &y], None, Reduction::Mean) => agree("own_loss", "another input", "[3]", "[2, 3]");
+        elementwise::apply(Own, [&x, &x], Some(&weight), Reduction::Mean) =>
+            "own_loss: the weight has shape [4], but it must broadcast to the target's shape [2, 3]";
+    }
 }
 
 #[test]
@@ -214,6 +242,9 @@ fn classification() {
         linear_cross_entropy(&x, &of(&[4, 3], 0.1), &y) =>
             "linear_cross_entropy: the target has shape [3], but the input has shape [2, 3]: there must be one class \
              for each row, [2]";
+        LinearCrossEntropy::new().chunk_size(Some(0)).forward(&x, &x, &good) =>
+            "linear_cross_entropy: chunk_size is Some(0), but a chunk has at least one row; `None` leaves the choice to \
+             the loss";
         LinearCrossEntropy::new().label_smoothing(-0.1).forward(&x, &of(&[4, 3], 0.1), &good) =>
             "linear_cross_entropy: label_smoothing is -0.1, but it must lie in 0..=1";
         adaptive_log_softmax_with_loss(&x, &far, &[2, 5], &head, &tails) =>
@@ -558,6 +589,7 @@ const PRIVATE: &[&str] = &[
 
 #[test]
 fn every_public_function_has_a_bad_call() {
+    losses_of_ones_own();
     regression();
     binary();
     classification();
@@ -569,7 +601,10 @@ fn every_public_function_has_a_bad_call() {
     let functions = fallible(&src, PRIVATE);
     assert!(functions.len() > 100, "{} functions", functions.len());
     // Of this one it is the distance that finds the inputs wrong, and says so in its own name.
-    let apart = [("triplet_margin_with_distance_loss", "pairwise_distance")];
+    let apart = [
+        ("triplet_margin_with_distance_loss", "pairwise_distance"),
+        ("apply", "own_loss"),
+    ];
     assert_covered(&functions, &apart, |of, name, call, said| match of {
         // A function, which says its own name.
         "" => bad_calls::names_itself(of, name, call, said),

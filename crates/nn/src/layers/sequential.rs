@@ -6,6 +6,7 @@ use crate::module::{Module, Part, PartMut, Parts, Traced, join};
 use losses::autograd::Float;
 use losses::{Error, Result, Var};
 use rand::Rng;
+use std::fmt::{Debug, Formatter};
 use std::panic::Location;
 
 /// Modules one after the other; parameters are named by their place, such as `0.weight`.
@@ -34,6 +35,14 @@ struct Pushed<T: Float> {
     name: String,
     module: Box<dyn Module<T> + Send + Sync>,
     line: &'static Location<'static>,
+}
+
+/// Each module's name, and the line of the program that put it there.
+impl<T: Float> Debug for Sequential<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let pushed = self.modules.iter().map(|m| (&m.name, m.line.to_string()));
+        f.debug_map().entries(pushed).finish()
+    }
 }
 
 impl<T: Float> Sequential<T> {

@@ -4,9 +4,10 @@ use crate::module::{Part, PartMut, Parts};
 use crate::state::State;
 use losses::Result;
 use losses::autograd::{Float, Gradients};
+use std::fmt::{Debug, Formatter};
 
 /// Which parameters a group has, by their names.
-type Chooses = Box<dyn Fn(&str) -> bool>;
+type Chooses = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Which parameters, and what changes them.
 type Group<T> = (Chooses, Box<dyn Optimizer<T>>);
@@ -46,7 +47,7 @@ impl<T: Float> Groups<T> {
     #[must_use]
     pub fn add(
         mut self,
-        takes: impl Fn(&str) -> bool + 'static,
+        takes: impl Fn(&str) -> bool + Send + Sync + 'static,
         optimizer: impl Optimizer<T> + 'static,
     ) -> Self {
         self.groups.push((Box::new(takes), Box::new(optimizer)));
@@ -67,6 +68,15 @@ impl<T: Float> Groups<T> {
     /// Whether there is no group.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
+    }
+}
+
+impl<T: Float> Debug for Groups<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Groups")
+            .field("len", &self.len())
+            .field("lrs", &self.lrs())
+            .finish()
     }
 }
 

@@ -88,7 +88,7 @@ pub trait Optimizer<T: Float>: Tunable {
 }
 
 /// What a schedule may change from step to step.
-pub trait Tunable {
+pub trait Tunable: Send + Sync {
     /// The learning rates: one, or one for each of several [`Groups`].
     fn lrs(&self) -> Vec<f64>;
 
@@ -120,6 +120,12 @@ impl<O: Tunable + ?Sized> Tunable for Box<O> {
     }
     fn set_lrs(&mut self, lrs: &[f64]) {
         (**self).set_lrs(lrs);
+    }
+    fn lr(&self) -> f64 {
+        (**self).lr()
+    }
+    fn set_lr(&mut self, lr: f64) {
+        (**self).set_lr(lr);
     }
     fn momentum(&self) -> Option<f64> {
         (**self).momentum()

@@ -175,6 +175,27 @@ fn lbfgs_refuses_what_leads_nowhere() {
     let mut lbfgs = Lbfgs::new(1.0).strong_wolfe(true).max_iter(50);
     lbfgs.step_with(&mut model, walled).unwrap();
     assert!((model.weight.value().item().unwrap() - 2.9).abs() < 1e-6);
+    // As many numbers, in another shape.
+    let two = |shape: [usize; 2]| Linear {
+        weight: Param::new(Tensor::<f64>::ones(shape).unwrap()),
+        bias: None,
+    };
+    let sum = |m: &Linear<f64>| {
+        let x = Tensor::ones([1, m.weight.value().shape()[1]])?;
+        m.forward(&Tape::new().input(x))?.square().sum(..)
+    };
+    let mut lbfgs = Lbfgs::new(1.0).max_iter(2);
+    lbfgs.step_with(&mut two([1, 2]), sum).unwrap();
+    let mut resumed = Lbfgs::new(1.0).max_iter(2);
+    resumed.load_state(&lbfgs.state()).unwrap();
+    for mut lbfgs in [lbfgs, resumed] {
+        assert_eq!(
+            message(lbfgs.step_with(&mut two([2, 1]), sum)),
+            "lbfgs: the model is one of weight [2, 1] after one of weight [1, 2], but an optimizer belongs to one model: \
+             make another one for this model"
+        );
+        lbfgs.step_with(&mut two([1, 2]), sum).unwrap();
+    }
 }
 
 /// One parameter 1 with the gradient 1, and the message of the step.

@@ -5,6 +5,15 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rayon::ThreadPoolBuilder;
 
+const fn send_and_sync<S: Send + Sync>() {}
+const _: () = {
+    send_and_sync::<Sequential<f32>>();
+    send_and_sync::<Lbfgs<f32>>();
+    send_and_sync::<Groups<f32>>();
+    send_and_sync::<Box<dyn Optimizer<f32>>>();
+    send_and_sync::<Scheduler>();
+};
+
 /// A convolutional network with all that could tell threads apart: sums over a batch, drawn zeros, moments.
 fn model(seed: u64) -> Result<Sequential<f32>> {
     let rng = &mut ChaCha8Rng::seed_from_u64(seed);

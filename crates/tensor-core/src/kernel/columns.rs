@@ -11,7 +11,7 @@ use crate::element::Float;
 pub type Column<T> = [T; WIDTH];
 
 /// Up to [`WIDTH`] rows of as many elements, column by column.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Columns<T> {
     columns: [Column<T>; WIDTH],
     len: usize,

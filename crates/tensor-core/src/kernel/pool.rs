@@ -61,6 +61,7 @@ pub fn clear() {
 }
 
 /// The waiting buffers of one element type: a shelf for each length, of which a program uses a few dozen at most.
+#[derive(Debug)]
 pub struct Pool<T> {
     shelves: Mutex<Vec<(usize, Vec<Vec<T>>)>>,
 }

@@ -55,6 +55,8 @@ pub struct Lbfgs<T: Float> {
 /// What is kept from iteration to iteration.
 #[derive(Clone, Debug)]
 struct Memory<T> {
+    /// Names and shapes of the parameters of the model that all this is of.
+    model: String,
     iterations: u64,
     evaluations: u64,
     /// The last direction, and how far it went.
@@ -81,6 +83,7 @@ struct Pair<T> {
 impl<T> Default for Memory<T> {
     fn default() -> Self {
         Memory {
+            model: String::new(),
             iterations: 0,
             evaluations: 0,
             direction: Vec::new(),
@@ -153,13 +156,15 @@ impl<T: Float> Lbfgs<T> {
     ///
     /// # Errors
     /// [`Error::Option`] for an option outside its range; [`Error::Value`] for a loss or a gradient that is not finite
-    /// at the start, or for a model with another number of parameters than before, and then nothing is changed; whatever `loss` returns.
+    /// at the start, or for a model whose parameters have other names or shapes than before, and then nothing is changed;
+    /// whatever `loss` returns.
     pub fn step_with<M: Parts<T>>(
         &mut self,
         model: &mut M,
         loss: impl FnMut(&M) -> Result<Var<T>>,
     ) -> Result<f64> {
         self.check()?;
+        self.belongs(described(model))?;
         let sign = if self.maximize { -1.0 } else { 1.0 };
         self.run(&mut Problem { model, loss, sign })
             .map(|f| sign * f)
@@ -239,16 +244,20 @@ impl<T: Float> Lbfgs<T> {
         Ok(before)
     }
 
+    /// That `model` is the one of the steps before, if there were any.
+    fn belongs(&mut self, model: String) -> Result<()> {
+        let memory = &mut self.memory;
+        if memory.iterations == 0 {
+            memory.model = model;
+        } else if memory.model != model {
+            let value = format!("one of {model} after one of {}", memory.model);
+            let expected = "an optimizer belongs to one model: make another one for this model";
+            return wrong("the model", value, expected);
+        }
+        Ok(())
+    }
+
     fn starts_well(&self, loss: f64, gradient: &[T]) -> Result<()> {
-        let wrong = |what, value: String, expected| {
-            Err(Error::Value {
-                op: "lbfgs",
-                what,
-                at: [].into_iter().collect(),
-                value,
-                expected,
-            })
-        };
         if !loss.is_finite() {
             return wrong(
                 "the loss",
@@ -261,14 +270,6 @@ impl<T: Float> Lbfgs<T> {
                 "an element of the gradient",
                 g.to_string(),
                 "it must be finite where a step begins",
-            );
-        }
-        let known = self.memory.gradient.len();
-        if self.memory.iterations > 0 && known != gradient.len() {
-            return wrong(
-                "the model",
-                format!("one of {} parameters after one of {known}", gradient.len()),
-                "an optimizer belongs to one model: make another one for this model",
             );
         }
         Ok(())
@@ -301,6 +302,7 @@ impl<T: Float> Lbfgs<T> {
             state.set_note(name, value);
         }
         state.set_note(KIND, "lbfgs");
+        state.set_note("model", &memory.model);
         state.set_note("pairs", memory.pairs.len());
         state.set_note("iterations", memory.iterations);
         state.set_note("evaluations", memory.evaluations);
@@ -320,13 +322,11 @@ impl<T: Float> Lbfgs<T> {
             .unwrap_or_default();
         let vector = |name: &str| match state.tensor(name) {
             Some(x) if x.numel() == gradient.len() => Ok(x.to_vec()),
-            _ => Err(Error::Value {
-                op: "lbfgs",
-                what: "the state",
-                at: [].into_iter().collect(),
-                value: format!("one with no vector {name} as long as its gradient"),
-                expected: "it must be that of an optimizer of the same kind",
-            }),
+            _ => wrong(
+                "the state",
+                format!("one with no vector {name} as long as its gradient"),
+                "it must be that of an optimizer of the same kind",
+            ),
         };
         let pair = |i: usize| {
             Ok(Pair {
@@ -336,6 +336,7 @@ impl<T: Float> Lbfgs<T> {
             })
         };
         let memory = Memory {
+            model: state.parse_note("model")?,
             iterations: state.parse_note("iterations")?,
             evaluations: state.parse_note("evaluations")?,
             direction: vector("direction")?,
@@ -352,6 +353,23 @@ impl<T: Float> Lbfgs<T> {
         (self.lr, self.memory) = (lr, memory);
         Ok(())
     }
+}
+
+/// Names and shapes of the parameters.
+fn described<T: Float>(model: &dyn Parts<T>) -> String {
+    let mut list = Vec::new();
+    model.visit(&mut |name, p| list.push(format!("{name} {:?}", p.value().shape())));
+    list.join(", ")
+}
+
+fn wrong<R>(what: &'static str, value: String, expected: &'static str) -> Result<R> {
+    Err(Error::Value {
+        op: "lbfgs",
+        what,
+        at: [].into_iter().collect(),
+        value,
+        expected,
+    })
 }
 
 impl<T: Float> Memory<T> {

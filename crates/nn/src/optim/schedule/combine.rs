@@ -2,6 +2,7 @@
 
 use super::Schedule;
 use losses::{Error, Result};
+use std::fmt::{Debug, Formatter};
 
 /// Several schedules at once, one after the other in each step: each goes on from the learning rate that the one
 /// before it gave.
@@ -37,6 +38,14 @@ impl ChainedScheduler {
     pub fn add(mut self, schedule: impl Schedule + 'static) -> Self {
         self.0.push(Box::new(schedule));
         self
+    }
+}
+
+impl Debug for ChainedScheduler {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|s| s.name()))
+            .finish()
     }
 }
 
@@ -92,6 +101,14 @@ impl SequentialLr {
     fn part(&self, t: u64) -> Option<(u64, &dyn Schedule)> {
         let (start, schedule) = self.0.iter().rfind(|(start, _)| *start <= t)?;
         Some((t - start, &**schedule))
+    }
+}
+
+impl Debug for SequentialLr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_map()
+            .entries(self.0.iter().map(|(at, s)| (at, s.name())))
+            .finish()
     }
 }
 

@@ -281,14 +281,14 @@ impl Schedule for PolynomialLr {
 #[derive(Clone, Copy, Debug)]
 pub struct LambdaLr<F>(F);
 
-impl<F: Fn(u64) -> f64> LambdaLr<F> {
+impl<F: Fn(u64) -> f64 + Send + Sync> LambdaLr<F> {
     /// With the factor `f(t)`.
     pub fn new(f: F) -> Self {
         LambdaLr(f)
     }
 }
 
-impl<F: Fn(u64) -> f64> Schedule for LambdaLr<F> {
+impl<F: Fn(u64) -> f64 + Send + Sync> Schedule for LambdaLr<F> {
     fn name(&self) -> &'static str {
         "lambda_lr"
     }

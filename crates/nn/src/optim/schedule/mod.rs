@@ -19,9 +19,10 @@ use super::{Tunable, not_negative};
 use crate::state::State;
 use losses::autograd::Float;
 use losses::{Error, Result};
+use std::fmt::{Debug, Formatter};
 
 /// What the learning rate is after `t` steps of a schedule.
-pub trait Schedule {
+pub trait Schedule: Send + Sync {
     /// Its name, for messages.
     fn name(&self) -> &'static str;
 
@@ -80,6 +81,16 @@ pub struct Scheduler {
     schedule: Box<dyn Schedule>,
     t: u64,
     bases: Vec<f64>,
+}
+
+impl Debug for Scheduler {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scheduler")
+            .field("schedule", &self.schedule.name())
+            .field("steps", &self.t)
+            .field("bases", &self.bases)
+            .finish()
+    }
 }
 
 impl Scheduler {

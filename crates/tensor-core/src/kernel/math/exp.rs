@@ -18,7 +18,12 @@ fn reduce_to_parts<I: Isa, T: Real>(x: T, magic: T) -> (T, T, T) {
     let high = n.mul_add_::<I>(-T::LN_2_HI, x);
     let r = n.mul_add_::<I>(-T::LN_2_LO, high);
     let lost = n.mul_add_::<I>(-T::LN_2_LO, high - r);
-    let tail = (r * r).mul_add_::<I>(horner::<I, T>(r, T::EXP), lost);
+    // Of the terms after `r`, the square alone is large enough that its rounding would count.
+    let square = r * r;
+    let square_lost = r.mul_add_::<I>(r, -square);
+    let cubic = (square * r).mul_add_::<I>(horner::<I, T>(r, T::EXP_CUBIC), lost);
+    let half = T::of(0.5);
+    let tail = square.mul_add_::<I>(half, square_lost.mul_add_::<I>(half, cubic));
     (r, tail, shifted)
 }
 
@@ -106,12 +111,13 @@ pub(super) fn exp_parts<I: Isa, T: Real>(x: T) -> (T, T) {
 pub(super) fn expm1<I: Isa, T: Real>(x: T) -> T {
     let (r, tail, shifted) =
         reduce_to_parts::<I, T>(clamp(x, (T::EXPM1_MIN, T::EXP_RANGE.1)), T::MAGIC);
-    // Half of 2^n stays finite where the result does. The larger terms add up first, and what their sum drops is known,
+    // Half of 2^n stays finite where the result does. The larger terms add up first, and what their sums drop is known,
     // so that only the last sum rounds.
     let half = T::power_of_two(shifted - T::of(1.0));
     let base = half - T::of(0.5);
+    let base_lost = half - base - T::of(0.5);
     let sum = half.mul_add_::<I>(r, base);
-    let lost = half.mul_add_::<I>(r, base - sum);
+    let lost = half.mul_add_::<I>(r, base - sum) + base_lost;
     let y = T::of(2.0) * (sum + half.mul_add_::<I>(tail, lost));
     if x.abs_() < T::TINY { x } else { y }
 }

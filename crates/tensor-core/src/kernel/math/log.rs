@@ -43,7 +43,7 @@ fn edges<T: Real>(x: T, y: T) -> T {
 #[inline(always)]
 pub(super) fn ln<I: Isa, T: Real>(x: T) -> T {
     let (e, f) = split(x);
-    edges(x, join::<I, T>(e, f))
+    edges(x, join_with::<I, T>(e, f, T::of(0.0)))
 }
 
 /// The logarithm to another base: a product after the fact would round twice more.

@@ -26,28 +26,28 @@ pub trait Math: Copy {
     /// `e^x` as a sum of two numbers, the second one small, for where most of it cancels. The sum is off by at most 0.25
     /// ulp (0.7 without fused multiply-add), and by more where it is a denormal; where the first is infinite, the second is of no use.
     fn exp_parts<I: Isa>(self) -> (Self, Self);
-    /// `e^x - 1`. At most 1.08 and 0.69 ulp.
+    /// `e^x - 1`. At most 0.81 and 0.68 ulp.
     fn expm1<I: Isa>(self) -> Self;
-    /// `ln x`. At most 0.98 and 0.79 ulp.
+    /// `ln x`. At most 0.91 and 0.64 ulp.
     fn ln<I: Isa>(self) -> Self;
-    /// `ln(1 + x)`. At most 1.56 and 1.18 ulp.
+    /// `ln(1 + x)`. At most 0.97 and 0.64 ulp.
     fn log1p<I: Isa>(self) -> Self;
     /// `2^x`. At most 1.05 and 1.06 ulp.
     fn exp2<I: Isa>(self) -> Self;
-    /// `log₂ x`. At most 2.14 and 1.88 ulp.
+    /// `log₂ x`. At most 2.11 and 1.88 ulp.
     fn log2<I: Isa>(self) -> Self;
-    /// `log₁₀ x`. At most 1.95 and 1.54 ulp.
+    /// `log₁₀ x`. At most 1.93 and 1.54 ulp.
     fn log10<I: Isa>(self) -> Self;
     /// `(e^x - e^-x) / (e^x + e^-x)`. At most 1.19 and 1.34 ulp.
     fn tanh<I: Isa>(self) -> Self;
     /// `1 / (1 + e^-x)`, relatively accurate in both tails. At most 2.41 and 1.92 ulp.
     fn sigmoid<I: Isa>(self) -> Self;
-    /// `ln(1 + e^x)`, relatively accurate in both tails. At most 1.12 and 0.76 ulp.
+    /// `ln(1 + e^x)`, relatively accurate in both tails. At most 1.16 and 0.76 ulp.
     fn softplus<I: Isa>(self) -> Self;
     /// `ln(1 + e^x)` for an `x` that is not above 0, in fewer steps: it begins with [`Math::exp_nonpositive`] of `x`, which
-    /// is computed once where both are asked for. At most 1.79 and 1.46 ulp.
+    /// is computed once where both are asked for. At most 1.74 and 1.46 ulp.
     fn softplus_nonpositive<I: Isa>(self) -> Self;
-    /// `ln(1 / (1 + e^-x))`, which is `-softplus(-x)`. At most 1.12 and 0.76 ulp.
+    /// `ln(1 / (1 + e^-x))`, which is `-softplus(-x)`. At most 1.16 and 0.76 ulp.
     fn log_sigmoid<I: Isa>(self) -> Self;
     /// `√x`, an instruction. At most 0.5 and 0.5 ulp.
     fn sqrt<I: Isa>(self) -> Self;

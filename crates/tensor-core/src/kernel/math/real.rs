@@ -69,6 +69,8 @@ pub(super) trait Real:
     const DENORMAL_SCALE: (Self, Self);
     /// `(e^r - 1 - r) / r²` on `|r| ≤ ln 2 / 2`.
     const EXP: &'static [Self];
+    /// `(e^r - 1 - r - r²/2) / r³` on the same range.
+    const EXP_CUBIC: &'static [Self];
     /// `(2^r - 1 - r ln 2) / r²` on `|r| ≤ 1/2`.
     const EXP2: &'static [Self];
     /// `(tanh a / a - 1) / a²` as a polynomial in `a²`, on `a ≤ TANH_SMALL`.
@@ -136,6 +138,13 @@ impl Real for f32 {
     const NAN: f32 = f32::NAN;
     const DENORMAL_SCALE: (f32, f32) = (8_388_608.0, 23.0);
     const EXP: &'static [f32] = &[0.49999997, 0.16666543, 0.0416672, 0.008366596, 0.0013882506];
+    const EXP_CUBIC: &'static [f32] = &[
+        0.16666667,
+        0.04166648,
+        0.008333283,
+        0.0013933317,
+        0.00019909695,
+    ];
     const EXP2: &'static [f32] = &[
         0.24022648,
         0.055503618,
@@ -201,10 +210,11 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn ln_1p_tail<I: Isa>(f: f32) -> f32 {
+        // The square is large enough that its rounding would count.
         let square = f * f;
-        let cubic = horner::<I, f32>(f, LN_32) * f;
-        // One factor `f²` over both terms: the sum -½ + … is then rounded once before the product.
-        (cubic - 0.5) * square
+        let square_lost = f.mul_add_::<I>(f, -square);
+        let cubic = square * f * horner::<I, f32>(f, LN_32);
+        square.mul_add_::<I>(-0.5, square_lost.mul_add_::<I>(-0.5, cubic))
     }
 }
 
@@ -238,6 +248,18 @@ impl Real for f64 {
         2.7557403021913545e-7,
         2.5109107527392635e-8,
         2.087532632221934e-9,
+    ];
+    const EXP_CUBIC: &'static [f64] = &[
+        0.16666666666666677,
+        0.04166666666666669,
+        0.008333333333321697,
+        0.0013888888888870226,
+        0.00019841269885984358,
+        2.4801587355951753e-5,
+        2.7557244337501914e-6,
+        2.75572457144564e-7,
+        2.5108995682319825e-8,
+        2.0923718342858986e-9,
     ];
     const EXP2: &'static [f64] = &[
         0.24022650695910122,
