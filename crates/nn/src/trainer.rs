@@ -127,16 +127,9 @@ impl<Y: Target> Debug for Trainer<'_, Y> {
         f.debug_struct("Trainer")
             .field("epochs", &self.epochs)
             .field("batch_size", &self.batch_size)
-            .field("drop_rest", &self.drop_rest)
-            .field("patience", &self.patience)
             .field("metric", &self.metric.0)
             .field("schedule", &schedule)
-            .field("clip_grad_norm", &self.clip_grad_norm)
-            .field("anomaly", &self.anomaly)
-            .field("checkpoint", &self.checkpoint)
-            .field("resume", &self.resume)
-            .field("callbacks", &self.callbacks.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
