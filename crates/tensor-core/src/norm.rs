@@ -2,10 +2,48 @@
 
 use crate::element::{Element, Float};
 use crate::error::{Error, Result};
-use crate::reduce::plan;
-use crate::rows::reduce_rows;
+use crate::kernel::isa::Isa;
+use crate::kernel::reduce::Reducer;
+use crate::layout::checked_numel;
+use crate::reduce::{Max, Min, plan, reduce};
 use crate::shape::Axes;
 use crate::tensor::Tensor;
+
+/// The sum of a function of the sizes, in `f64`.
+#[derive(Clone, Copy)]
+struct Powers<F>(F);
+impl<T: Float, F: Fn(f64) -> f64 + Copy + Send + Sync> Reducer<T> for Powers<F> {
+    type Acc = f64;
+    fn identity(self) -> f64 {
+        0.0
+    }
+    #[inline(always)]
+    fn add<I: Isa>(self, acc: f64, x: T) -> f64 {
+        acc + (self.0)(x.f64().abs())
+    }
+    #[inline(always)]
+    fn merge(self, a: f64, b: f64) -> f64 {
+        a + b
+    }
+}
+
+/// The largest or smallest of the sizes.
+#[derive(Clone, Copy)]
+struct Sizes<R>(R);
+impl<T: Float, R: Reducer<T, Acc = T>> Reducer<T> for Sizes<R> {
+    type Acc = T;
+    fn identity(self) -> T {
+        self.0.identity()
+    }
+    #[inline(always)]
+    fn add<I: Isa>(self, acc: T, x: T) -> T {
+        self.0.add::<I>(acc, x.abs_())
+    }
+    #[inline(always)]
+    fn merge(self, a: T, b: T) -> T {
+        self.0.merge(a, b)
+    }
+}
 
 impl<T: Float> Tensor<T> {
     /// The vector norm `(Σ |x|^p)^(1/p)` over `axes`: the largest `|x|` for `p = inf`, the smallest for `-inf`, the
@@ -26,20 +64,25 @@ impl<T: Float> Tensor<T> {
                 shape: self.shape().into(),
             });
         }
-        reduce_rows("norm", self, &plan.mask, plan.shape, move |_, row| {
-            let sizes = row.iter().map(|x| x.f64().abs());
-            // A NaN, once met, stays, and one that comes wins: every comparison with it is false.
-            let largest = |a: f64, b: f64| if a > b || a.is_nan() { a } else { b };
-            let least = |a: f64, b: f64| if a < b || a.is_nan() { a } else { b };
-            T::of(match p {
-                0.0 => sizes.filter(|x| *x != 0.0).count() as f64,
-                1.0 => sizes.sum(),
-                2.0 => sizes.map(|x| x * x).sum::<f64>().sqrt(),
-                f64::INFINITY => sizes.fold(0.0, largest),
-                f64::NEG_INFINITY => sizes.fold(f64::INFINITY, least),
-                _ => sizes.map(|x| x.powf(p)).sum::<f64>().powf(1.0 / p),
-            })
-        })
+        checked_numel(self.shape()).ok_or_else(|| Error::size("norm", self.shape()))?;
+        // Each power has a loop of its own, in which it is known.
+        match p {
+            0.0 => reduce(
+                "norm",
+                Powers(|x| (x != 0.0) as u8 as f64),
+                self,
+                &plan,
+                T::of,
+            ),
+            1.0 => reduce("norm", Powers(|x| x), self, &plan, T::of),
+            2.0 => reduce("norm", Powers(|x| x * x), self, &plan, |s| T::of(s.sqrt())),
+            f64::INFINITY => reduce("norm", Sizes(Max), self, &plan, |s: T| s.abs_()),
+            f64::NEG_INFINITY => reduce("norm", Sizes(Min), self, &plan, |s| s),
+            _ => {
+                let root = move |s: f64| T::of(s.powf(1.0 / p));
+                reduce("norm", Powers(move |x: f64| x.powf(p)), self, &plan, root)
+            }
+        }
     }
 
     /// The distances `‖aᵢ - bⱼ‖` of the vectors along the last dimension, each of this tensor to each of the other, in

@@ -4,7 +4,7 @@ use crate::element::{Element, Float, Number};
 use crate::error::{Dims, Error, Result};
 use crate::kernel::isa::Isa;
 use crate::kernel::pool::Buffer;
-use crate::kernel::reduce::{Reducer, fold, fold_dims, fold_few_rows};
+use crate::kernel::reduce::{Reducer, extreme, fold, fold_dims, fold_few_rows};
 use crate::layout::{Layout, checked_numel};
 use crate::map::Scalar;
 use crate::shape::Axes;
@@ -63,6 +63,10 @@ impl<T: Number> Reducer<T> for Max {
     fn merge(self, a: T, b: T) -> T {
         if (a > b) | a.is_nan_() { a } else { b }
     }
+    #[inline(always)]
+    fn run<I: Isa>(self, x: &[T]) -> T {
+        extreme::<I, T, _>(self, x, |a, b| if a > b { a } else { b })
+    }
 }
 
 /// The smallest element; NaN as in [`Max`].
@@ -80,6 +84,10 @@ impl<T: Number> Reducer<T> for Min {
     #[inline(always)]
     fn merge(self, a: T, b: T) -> T {
         if (a < b) | a.is_nan_() { a } else { b }
+    }
+    #[inline(always)]
+    fn run<I: Isa>(self, x: &[T]) -> T {
+        extreme::<I, T, _>(self, x, |a, b| if a < b { a } else { b })
     }
 }
 
@@ -159,7 +167,7 @@ fn few_rows<'a, T: Element>(x: &'a Tensor<T>, plan: &Plan, n: usize) -> Option<&
 const FEW: usize = 256;
 
 /// Folds the planned dimensions of `x`, in the order in which they lie in memory.
-fn reduce<T, R, O>(
+pub(crate) fn reduce<T, R, O>(
     op: &'static str,
     r: R,
     x: &Tensor<T>,
@@ -435,8 +443,6 @@ impl<T: Float> Tensor<T> {
     /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
     pub fn logsumexp(&self, axes: impl Into<Axes>) -> Result<Tensor<T>> {
         let plan = plan("logsumexp", &axes.into(), self.shape())?;
-        crate::rows::reduce_rows("logsumexp", self, &plan.mask, plan.shape, |_, x| {
-            T::of(crate::rows::logsumexp(x).value())
-        })
+        crate::rows::logsumexp_rows("logsumexp", self, &plan.mask, plan.shape)
     }
 }

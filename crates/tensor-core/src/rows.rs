@@ -2,12 +2,14 @@
 
 use crate::element::{Element, Float, Number};
 use crate::error::{Dims, Error, Result};
+use crate::kernel::columns::Columns;
 use crate::kernel::dispatch::{Kernel, dispatch};
 use crate::kernel::isa::Isa;
+use crate::kernel::math::Math;
 use crate::kernel::par;
 use crate::kernel::reduce::Run;
-use crate::kernel::rows::{Rows, dim_last};
-use crate::kernel::softmax::{LogSum, log_softmax_row, softmax_row};
+use crate::kernel::rows::{RowBlock, Rows, dim_last};
+use crate::kernel::softmax::{LogSum, WIDTH, log_softmax_row, softmax_row};
 use crate::layout::checked_numel;
 use crate::reduce::{Max, Min};
 use crate::tensor::Tensor;
@@ -20,6 +22,21 @@ pub(crate) fn reduce_rows<T: Element, O: Element>(
     mask: &[bool],
     shape: Dims,
     f: impl Fn(usize, &[T]) -> O + Sync,
+) -> Result<Tensor<O>> {
+    reduce_blocks(op, x, mask, shape, |first, block, out| {
+        for (i, o) in out.iter_mut().enumerate() {
+            *o = f(first + i, block.row(i));
+        }
+    })
+}
+
+/// The same by blocks of rows: `f(first_row, rows, results)`.
+fn reduce_blocks<T: Element, O: Element>(
+    op: &'static str,
+    x: &Tensor<T>,
+    mask: &[bool],
+    shape: Dims,
+    f: impl Fn(usize, RowBlock<'_, T>, &mut [O]) + Sync,
 ) -> Result<Tensor<O>> {
     // Only a broadcast view can be so large, and a row of it would not fit into memory.
     checked_numel(x.shape()).ok_or_else(|| Error::size(op, x.shape()))?;
@@ -39,8 +56,8 @@ pub(crate) fn reduce_rows<T: Element, O: Element>(
     let rows = Rows::new(x.buffer(), x.layout());
     Tensor::build(op, &shape, |out| {
         par::split(out, 1, rows.len() * 4 + 8, |start, out| {
-            rows.each(start, start + out.len(), |i, row| {
-                out[i - start] = f(i, row)
+            rows.each_block(start, start + out.len(), |first, n, block| {
+                f(first, block, &mut out[first - start..][..n])
             });
         });
     })
@@ -54,6 +71,20 @@ pub fn map_rows<T: Element, O: Element>(
     dim: isize,
     f: impl Fn(&[T], &mut [O]) + Sync,
 ) -> Result<Tensor<O>> {
+    map_blocks(op, x, dim, |len, block, out| {
+        for (i, out) in out.chunks_exact_mut(len).enumerate() {
+            f(block.row(i), out);
+        }
+    })
+}
+
+/// The same by blocks of rows: `f(len, rows, result_rows)`, where rows have at least one element.
+fn map_blocks<T: Element, O: Element>(
+    op: &'static str,
+    x: &Tensor<T>,
+    dim: isize,
+    f: impl Fn(usize, RowBlock<'_, T>, &mut [O]) + Sync,
+) -> Result<Tensor<O>> {
     let d = x.dim_index(op, dim)?;
     let layout = dim_last(x.layout(), d);
     let rows = Rows::new(x.buffer(), &layout);
@@ -61,8 +92,8 @@ pub fn map_rows<T: Element, O: Element>(
     Tensor::build_rows(op, x.shape(), d, |out| {
         par::split(out, len.max(1), len * 6 + 8, |start, out| {
             if !out.is_empty() {
-                rows.each(start, start + out.len() / len, |i, row| {
-                    f(row, &mut out[(i - start) * len..][..len])
+                rows.each_block(start, start + out.len() / len, |first, n, block| {
+                    f(len, block, &mut out[(first - start) * len..][..n * len])
                 });
             }
         });
@@ -112,6 +143,54 @@ pub fn map_rows2<A: Element, B: Element, O: Element>(
     })
 }
 
+/// `ln Σ e^x` of the rows of a block, short ones side by side.
+struct LogSums<'a, T> {
+    len: usize,
+    rows: RowBlock<'a, T>,
+    out: &'a mut [T],
+}
+impl<T: Float> Kernel for LogSums<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        for (i, out) in self.out.chunks_mut(WIDTH).enumerate() {
+            let (at, n) = (i * WIDTH, out.len());
+            let short = Columns::of(self.rows, at, n, self.len);
+            let (max, rest) = match short.and_then(|mut x| x.exponentials()) {
+                Some(parts) => parts,
+                None => {
+                    let (mut max, mut rest) = ([T::ZERO; WIDTH], [0.0; WIDTH]);
+                    for i in 0..n {
+                        let sum = LogSum::of::<I>(self.rows.row(at + i));
+                        (max[i], rest[i]) = (sum.max, sum.rest);
+                    }
+                    (max, rest)
+                }
+            };
+            // The logarithms of all of them at once. An infinite maximum with a 0 stays as it is.
+            let values: [T; WIDTH] =
+                std::array::from_fn(|i| T::of(max[i].f64() + rest[i].log1p::<I>()));
+            out.copy_from_slice(&values[..n]);
+        }
+    }
+}
+
+/// [`LogSums`] of all rows over the dimensions of `mask`.
+pub(crate) fn logsumexp_rows<T: Float>(
+    op: &'static str,
+    x: &Tensor<T>,
+    mask: &[bool],
+    shape: Dims,
+) -> Result<Tensor<T>> {
+    let len = (mask.iter().zip(x.shape()))
+        .filter(|(gone, _)| **gone)
+        .map(|(_, n)| n)
+        .product();
+    reduce_blocks(op, x, mask, shape, |_, rows, out| {
+        dispatch(LogSums { len, rows, out })
+    })
+}
+
 struct LogSumKernel<'a, T>(&'a [T]);
 impl<T: Float> Kernel for LogSumKernel<'_, T> {
     type Out = LogSum<T>;
@@ -126,20 +205,50 @@ pub fn logsumexp<T: Float>(row: &[T]) -> LogSum<T> {
     dispatch(LogSumKernel(row))
 }
 
-/// A row written from a row: softmax, or its logarithm.
-struct SoftmaxKernel<'a, T> {
-    x: &'a [T],
+/// Rows written from the rows of a block, short ones side by side: softmax, or its logarithm.
+struct Softmaxes<'a, T> {
+    len: usize,
+    rows: RowBlock<'a, T>,
     out: &'a mut [T],
     log: bool,
 }
-impl<T: Float> Kernel for SoftmaxKernel<'_, T> {
+impl<T: Float> Kernel for Softmaxes<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        if self.log {
-            log_softmax_row::<I, T>(self.x, self.out)
-        } else {
-            softmax_row::<I, T>(self.x, self.out)
+        let (len, rows) = (self.len, self.rows);
+        for (i, out) in self.out.chunks_mut(WIDTH * len).enumerate() {
+            let (at, n) = (i * WIDTH, out.len() / len);
+            let mut short = Columns::of(rows, at, n, len);
+            let parts = short.as_mut().and_then(|x| x.exponentials());
+            match (short, parts) {
+                (Some(mut exps), Some((_, rest))) if !self.log => {
+                    let scale: [T; WIDTH] = rest.map(|rest| T::of(1.0 / (1.0 + rest)));
+                    for column in exps.iter_mut() {
+                        for (e, &s) in column.iter_mut().zip(&scale) {
+                            *e = *e * s;
+                        }
+                    }
+                    exps.write(out);
+                }
+                (Some(_), Some((max, rest))) => {
+                    let shift: [T; WIDTH] = std::array::from_fn(|i| T::of(rest[i].log1p::<I>()));
+                    for (i, out) in out.chunks_exact_mut(len).enumerate() {
+                        for (o, &v) in out.iter_mut().zip(rows.row(at + i)) {
+                            *o = (v - max[i]) - shift[i];
+                        }
+                    }
+                }
+                _ => {
+                    for (i, out) in out.chunks_exact_mut(len).enumerate() {
+                        if self.log {
+                            log_softmax_row::<I, T>(rows.row(at + i), out)
+                        } else {
+                            softmax_row::<I, T>(rows.row(at + i), out)
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -150,8 +259,14 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// [`Error::Dim`] for a dimension that is not there.
     pub fn softmax(&self, dim: isize) -> Result<Tensor<T>> {
-        map_rows("softmax", self, dim, |x, out| {
-            dispatch(SoftmaxKernel { x, out, log: false })
+        map_blocks("softmax", self, dim, |len, rows, out| {
+            let log = false;
+            dispatch(Softmaxes {
+                len,
+                rows,
+                out,
+                log,
+            })
         })
     }
 
@@ -160,8 +275,14 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// [`Error::Dim`] for a dimension that is not there.
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor<T>> {
-        map_rows("log_softmax", self, dim, |x, out| {
-            dispatch(SoftmaxKernel { x, out, log: true })
+        map_blocks("log_softmax", self, dim, |len, rows, out| {
+            let log = true;
+            dispatch(Softmaxes {
+                len,
+                rows,
+                out,
+                log,
+            })
         })
     }
 }

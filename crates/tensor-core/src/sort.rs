@@ -1,10 +1,13 @@
 //! Orders along one dimension. NaN counts as larger than everything, as in PyTorch.
 
 use crate::element::{DType, Number};
-use crate::error::{Error, Result};
+use crate::error::{Dims, Error, Result};
+use crate::kernel::par;
+use crate::kernel::rows::{Rows, dim_last};
 use crate::rows::map_rows;
 use crate::tensor::Tensor;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 pub(crate) fn order<T: Number>(a: T, b: T) -> Ordering {
     let by_nan = a.is_nan_().cmp(&b.is_nan_());
@@ -55,14 +58,56 @@ impl<T: Number> Tensor<T> {
         if k > self.shape().get(d).copied().unwrap_or(1) {
             return Err(too_many("topk", k));
         }
-        let index = self.argsort_for("topk", dim, largest)?;
         // A scalar is its own largest element, and stays one.
         let index = match (self.ndim(), k) {
-            (0, 1) => index,
-            (0, _) => index.reshape([1])?.narrow(0, 0, k)?,
-            _ => index.narrow(dim, 0, k)?,
+            (0, 1) => self.argsort_for("topk", dim, largest)?,
+            (0, _) => Tensor::zeros([0])?,
+            _ => self.places("topk", 0..k, d, largest)?,
         };
         Ok((self.gather(dim, &index)?, index))
+    }
+
+    /// The indices that sort dimension `d`, at the places `wanted`: the first ones, or a single one.
+    fn places(
+        &self,
+        op: &'static str,
+        wanted: Range<usize>,
+        d: usize,
+        descending: bool,
+    ) -> Result<Tensor<i64>> {
+        let k = wanted.len();
+        // A row may be that of a broadcast view, and more than memory holds.
+        let held = Vec::<i64>::new().try_reserve_exact(self.shape()[d]);
+        held.map_err(|_| Error::size(op, self.shape()))?;
+        let layout = dim_last(self.layout(), d);
+        let rows = Rows::new(self.buffer(), &layout);
+        let mut shape: Dims = self.shape().into();
+        shape[d] = k;
+        Tensor::build_rows(op, &shape, d, |out| {
+            par::split(out, k.max(1), rows.len() * 4 + 8, |start, out| {
+                let mut all = Vec::new();
+                let n = out.len() / k.max(1);
+                rows.each(start, start + n, |i, x| {
+                    let out = &mut out[(i - start) * k..][..k];
+                    let compare = |i: i64, j: i64| {
+                        let (a, b) = (x[i as usize], x[j as usize]);
+                        if descending { order(b, a) } else { order(a, b) }
+                    };
+                    if wanted.start == 0 && k <= FEW {
+                        return first_few(x, out, descending, |i, j| compare(i, j).is_lt());
+                    }
+                    // The place decides between equal elements, so that there is one order.
+                    let total = |i: &i64, j: &i64| compare(*i, *j).then(i.cmp(j));
+                    all.clear();
+                    all.extend(0..x.len() as i64);
+                    if wanted.end < all.len() || k == 1 {
+                        all.select_nth_unstable_by(wanted.end - 1, total);
+                    }
+                    out.copy_from_slice(&all[wanted.clone()]);
+                    out.sort_unstable_by(total);
+                });
+            });
+        })
     }
 
     /// The `k`-th smallest element along `dim`, counted from 1, and its index.
@@ -79,11 +124,11 @@ impl<T: Number> Tensor<T> {
 
     /// The element at place `n` of the order along `dim`, and its index.
     fn nth(&self, op: &'static str, n: usize, dim: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
-        let index = self.argsort_for(op, dim, false)?;
         if self.ndim() == 0 {
-            return Ok((self.clone(), index));
+            return Ok((self.clone(), self.argsort_for(op, dim, false)?));
         }
-        let index = index.narrow(dim, n as isize, 1)?;
+        let d = self.dim_index(op, dim)?;
+        let index = self.places(op, n..n + 1, d, false)?;
         Ok((self.gather(dim, &index)?.squeeze(dim)?, index.squeeze(dim)?))
     }
 
@@ -115,8 +160,8 @@ impl<T: Number> Tensor<T> {
     /// [`Error::Empty`] for integers if there is no element.
     pub fn median(&self) -> Result<Tensor<T>> {
         let mut all = self.try_vec("median")?;
-        all.sort_by(|a, b| order(*a, *b));
-        let median = match (all.len(), all.last()) {
+        let nan = all.iter().copied().find(|x| x.is_nan_());
+        let median = match (all.len(), nan) {
             (0, _) if T::DTYPE == DType::I64 => {
                 let shape = self.shape().into();
                 return Err(Error::Empty {
@@ -125,10 +170,46 @@ impl<T: Number> Tensor<T> {
                 });
             }
             (0, _) => T::from_f64(f64::NAN),
-            (_, Some(last)) if last.is_nan_() => *last,
-            (n, _) => all[(n - 1) / 2],
+            (_, Some(nan)) => nan,
+            (n, _) => {
+                *all.select_nth_unstable_by((n - 1) / 2, |a, b| order(*a, *b))
+                    .1
+            }
         };
         Ok(Tensor::scalar(median))
+    }
+}
+
+/// So many are found by keeping the best so far in order.
+const FEW: usize = 16;
+
+/// The first places of the order of a row, as many as `out` has room for; of equal ones those that come first.
+fn first_few<T: Number>(
+    x: &[T],
+    out: &mut [i64],
+    descending: bool,
+    before: impl Fn(i64, i64) -> bool,
+) {
+    let mut found = 0;
+    for (i, &v) in (0..).zip(x) {
+        if found < out.len() {
+            found += 1;
+        } else {
+            let Some(&last) = out.last() else {
+                return;
+            };
+            // Most elements are sent away by one comparison, which a NaN never is.
+            let worst = x[last as usize];
+            if (if descending { v <= worst } else { v >= worst }) || !before(i, last) {
+                continue;
+            }
+        }
+        let mut at = found - 1;
+        while at > 0 && before(i, out[at - 1]) {
+            out[at] = out[at - 1];
+            at -= 1;
+        }
+        out[at] = i;
     }
 }
 

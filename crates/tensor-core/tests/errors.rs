@@ -175,6 +175,9 @@ fn absurd_views() {
         F::cat(&[&huge, &huge], 0) => too_large("cat", [1i64 << 62]);
         F::stack(&[&huge, &huge], 0) => too_large("stack", [2, 1i64 << 61]);
         huge.median() => too_large("median", shape);
+        huge.topk(1, 0, true) => too_large("topk", shape);
+        huge.kthvalue(2, 0) => too_large("kthvalue", shape);
+        huge.norm(2.0, ..) => too_large("norm", shape);
         huge.argmax(0) => too_large("argmax", shape);
         huge.max_dim(0) => too_large("max_dim", shape);
         huge.mode(0) => too_large("mode", shape);

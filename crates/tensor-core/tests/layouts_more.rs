@@ -134,8 +134,11 @@ fn numbers<T: Float>() -> Vec<Call<T>> {
         x.quantile(0.3, axes(), Interpolation::Nearest)
     }));
     for p in [0.0, 0.5, 1.0, 2.0, 3.0, f64::INFINITY, f64::NEG_INFINITY] {
-        all.push(call("norm", move |x| x.norm(p, keepdim(0))));
-        all.push(call("norm", move |x| x.norm(p, ..)));
+        // Sums take their steps in the order of the memory: in `f64`, the last bit is theirs.
+        all.push(call("norm", move |x| {
+            Ok(x.norm(p, keepdim(0))?.cast::<f32>())
+        }));
+        all.push(call("norm", move |x| Ok(x.norm(p, ..)?.cast::<f32>())));
     }
     all
 }
@@ -363,6 +366,103 @@ fn a_nan_is_found_in_every_place() {
                 assert!((0..n).all(|i| found[i] == (i >= at)), "{n} at {at}");
             }
             assert!(!x.nansum(..).unwrap()[()].is_nan());
+        }
+    }
+}
+
+#[test]
+fn extremes_see_a_nan_wherever_it_stands_in_a_row() {
+    for n in [1, 15, 16, 31, 32, 63, 64, 65, 127, 128, 129, 200] {
+        let clean: Vec<f32> = values(n, n as u64);
+        let x = Tensor::from(clean.clone());
+        let most = clean.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let least = clean.iter().copied().fold(f32::INFINITY, f32::min);
+        assert_eq!(
+            (x.max(0).unwrap()[()], x.min(0).unwrap()[()]),
+            (most, least)
+        );
+        assert_eq!(clean[x.argmax(0).unwrap()[()] as usize], most);
+        for at in 0..n {
+            let mut row = clean.clone();
+            row[at] = f32::NAN;
+            let x = Tensor::from(row);
+            assert!(x.max(0).unwrap()[()].is_nan() && x.min(0).unwrap()[()].is_nan());
+            assert_eq!(x.argmin(0).unwrap()[()], at as i64, "{n}");
+        }
+    }
+}
+
+/// Against a sort that keeps the order of equal elements: few and many of few and many, with ties and NaN among them.
+#[test]
+fn the_first_of_an_order_are_those_of_a_stable_sort() {
+    for n in [1usize, 5, 16, 17, 40, 300] {
+        let rows: Vec<f32> = (0..3 * n)
+            .map(|i| match i * 7919 % 23 {
+                22 => f32::NAN,
+                v => (v / 2) as f32,
+            })
+            .collect();
+        let x = Tensor::from_slice(&rows, [3, n]).unwrap();
+        for (x, dim) in [(x.clone(), 1), (x.t(), 0)] {
+            for largest in [false, true] {
+                let order = x.argsort(dim, largest).unwrap();
+                for k in [0, 1, 2, 15, 16, 17, 39, n] {
+                    if k <= n {
+                        let (_, index) = x.topk(k, dim, largest).unwrap();
+                        assert_eq!(index, order.narrow(dim, 0, k).unwrap(), "{k} of {n}");
+                    }
+                }
+            }
+            let order = x.argsort(dim, false).unwrap();
+            for k in [1, n / 2 + 1, n] {
+                let (_, index) = x.kthvalue(k, dim).unwrap();
+                assert_eq!(
+                    index,
+                    order.select(dim, k as isize - 1).unwrap(),
+                    "{k} of {n}"
+                );
+            }
+        }
+    }
+}
+
+/// Short rows are taken side by side; what is not finite in one changes no other.
+#[test]
+fn short_rows_of_softmax_do_not_see_each_other() {
+    for len in [1usize, 2, 10, 16, 17] {
+        for n in [1usize, 15, 16, 17, 40] {
+            let clean = Tensor::from_slice(&values::<f32>(n * len, 3), [n, len]).unwrap();
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut mixed = clean.clone();
+                mixed
+                    .assign(i![n / 2], Tensor::full([len], bad).unwrap())
+                    .unwrap();
+                let ours = [
+                    mixed.softmax(1).unwrap(),
+                    mixed.log_softmax(1).unwrap(),
+                    mixed.logsumexp(1).unwrap(),
+                ];
+                for (i, row) in mixed.unbind(0).unwrap().iter().enumerate() {
+                    let row: Vec<f64> = row.to_vec().iter().map(|&v| v.into()).collect();
+                    let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    let lse = match bad.is_finite() || i != n / 2 {
+                        true => most + row.iter().map(|v| (v - most).exp()).sum::<f64>().ln(),
+                        false => bad.into(),
+                    };
+                    let same = |a: f32, b: f64| {
+                        let a = f64::from(a);
+                        a == b
+                            || (a.is_nan() && b.is_nan())
+                            || (a - b).abs() < 1e-6 * (1.0 + b.abs())
+                    };
+                    let what = format!("row {i} of {n} of {len} beside {bad}");
+                    assert!(same(ours[2][i], lse), "logsumexp, {what}");
+                    for (j, v) in row.iter().enumerate() {
+                        assert!(same(ours[1][[i, j]], v - lse), "log_softmax, {what}");
+                        assert!(same(ours[0][[i, j]], (v - lse).exp()), "softmax, {what}");
+                    }
+                }
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::source::Source;
 use super::{par, prefetch};
+use crate::element::Number;
 use crate::layout::Layout;
 use smallvec::SmallVec;
 use std::marker::PhantomData;
@@ -38,6 +39,20 @@ pub trait Reducer<T>: Copy + Send + Sync {
     fn add<I: Isa>(self, acc: Self::Acc, x: T) -> Self::Acc;
     /// Two parts become one; `#[inline(always)]`.
     fn merge(self, a: Self::Acc, b: Self::Acc) -> Self::Acc;
+    /// All of `x` folded into one, for folds that have a shorter way than one step after the other; `#[inline(always)]`.
+    #[inline(always)]
+    fn run<I: Isa>(self, x: &[T]) -> Self::Acc
+    where
+        T: Copy,
+    {
+        // Independent accumulators, enough to hide the latency of a step under the widest vectors: eight AVX2
+        // registers of them, four of AVX-512.
+        if size_of::<Self::Acc>() <= 4 {
+            lanes::<I, T, Self, 64>(self, x)
+        } else {
+            lanes::<I, T, Self, 32>(self, x)
+        }
+    }
 }
 
 pub(crate) struct Run<'a, T, R>(pub(crate) R, pub(crate) &'a [T]);
@@ -46,13 +61,7 @@ impl<T: Copy, R: Reducer<T>> Kernel for Run<'_, T, R> {
     type Out = R::Acc;
     #[inline(always)]
     fn run<I: Isa>(self) -> R::Acc {
-        // Independent accumulators, enough to hide the latency of a step under the widest vectors: eight AVX2
-        // registers of them, four of AVX-512.
-        if size_of::<R::Acc>() <= 4 {
-            lanes::<I, T, R, 64>(self.0, self.1)
-        } else {
-            lanes::<I, T, R, 32>(self.0, self.1)
-        }
+        self.0.run::<I>(self.1)
     }
 }
 
@@ -73,6 +82,54 @@ fn lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R
         *acc = r.add::<I>(*acc, x);
     }
     dispatch(Tree(r, &mut acc, PhantomData))
+}
+
+/// The best element, for an `r` that keeps the better of two, and a NaN once it meets one. `better` alone is one
+/// instruction that forgets a NaN, so that these are looked for apart, in two vectors at a time.
+#[inline(always)]
+pub(crate) fn extreme<I: Isa, T, R>(r: R, x: &[T], better: impl Fn(T, T) -> T) -> T
+where
+    T: Number,
+    R: Reducer<T, Acc = T>,
+{
+    /// Few, since their tree takes as long as a hundred elements do.
+    const LANES: usize = 32;
+    if x.len() < 2 * LANES {
+        return lanes::<I, T, R, 16>(r, x);
+    }
+    let mut best = [r.identity(); LANES];
+    let mut nan = [T::ZERO; LANES];
+    let (chunks, tail) = x.as_chunks::<LANES>();
+    let (pairs, odd) = chunks.as_chunks::<2>();
+    for [a, b] in pairs {
+        prefetch::lines(a, AHEAD);
+        prefetch::lines(b, AHEAD);
+        for i in 0..LANES {
+            let either = a[i].is_nan_() | b[i].is_nan_();
+            nan[i] = if either { T::ONE } else { nan[i] };
+            best[i] = better(best[i], better(a[i], b[i]));
+        }
+    }
+    if found(&nan) {
+        return first_nan(x);
+    }
+    for part in odd.iter().map(|x| &x[..]).chain([tail]) {
+        for (best, &x) in best.iter_mut().zip(part) {
+            *best = r.merge(*best, x);
+        }
+    }
+    dispatch(Tree(r, &mut best, PhantomData))
+}
+
+/// Whether a mark was set. A function of its own for what [`Tree`] is one.
+#[inline(never)]
+fn found<T: Number>(marks: &[T]) -> bool {
+    marks.iter().fold(false, |any, &m| any | (m != T::ZERO))
+}
+
+#[cold]
+fn first_nan<T: Number>(x: &[T]) -> T {
+    x.iter().copied().find(|x| x.is_nan_()).unwrap_or(T::ZERO)
 }
 
 /// The accumulators folded in a tree: a function of its own, since beside it the loop above was made into vectors of

@@ -191,14 +191,25 @@ impl<'a, T: Copy> Rows<'a, T> {
 
     /// Calls `f(row_index, row)` for the rows `start..end`.
     pub fn each(&self, start: usize, end: usize, mut f: impl FnMut(usize, &[T])) {
+        self.each_block(start, end, |first, n, block| {
+            for i in 0..n {
+                f(first + i, block.row(i));
+            }
+        });
+    }
+
+    /// Calls `f(first, n, block)` for consecutive blocks of the rows `start..end`, each of `n` rows from `first` on.
+    pub fn each_block(
+        &self,
+        start: usize,
+        end: usize,
+        mut f: impl FnMut(usize, usize, RowBlock<'_, T>),
+    ) {
         let mut stage = Vec::new();
         let mut at = start;
         while at < end {
             let n = self.block_len(at).min(end - at);
-            let block = self.block(at, n, &mut stage);
-            for i in 0..n {
-                f(at + i, block.row(i));
-            }
+            f(at, n, self.block(at, n, &mut stage));
             at += n;
         }
     }
