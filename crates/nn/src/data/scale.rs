@@ -70,8 +70,6 @@ impl Standardize {
                 expected: format!("it must have {features} columns, as the fitted table has"),
             });
         }
-        // In double precision, where no difference of two `f32` overflows.
-        let centred = x.cast::<f64>().sub(self.mean.cast::<f64>())?;
-        Ok(centred.div(self.std.cast::<f64>())?.cast())
+        x.sub(&self.mean)?.div(&self.std)
     }
 }

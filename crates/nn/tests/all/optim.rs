@@ -195,6 +195,14 @@ fn lbfgs_refuses_what_leads_nowhere() {
              make another one for this model"
         );
         lbfgs.step_with(&mut two([1, 2]), sum).unwrap();
+        // A state that says it is of this model, and is not.
+        let mut state = lbfgs.state();
+        state.set_note("model", "weight [1, 3]");
+        lbfgs.load_state(&state).unwrap();
+        assert_eq!(
+            message(lbfgs.step_with(&mut two([1, 3]), sum)),
+            "lbfgs: the state is one of 2 numbers for 3 of the model, but it must be that of an optimizer of this model"
+        );
     }
 }
 

@@ -272,6 +272,14 @@ impl<T: Float> Lbfgs<T> {
                 "it must be finite where a step begins",
             );
         }
+        let known = self.memory.gradient.len();
+        if self.memory.iterations > 0 && known != gradient.len() {
+            return wrong(
+                "the state",
+                format!("one of {known} numbers for {} of the model", gradient.len()),
+                "it must be that of an optimizer of this model",
+            );
+        }
         Ok(())
     }
 
