@@ -3,9 +3,9 @@
 use crate::element::{Element, Float};
 use crate::error::{Error, Result};
 use crate::kernel::isa::Isa;
-use crate::kernel::reduce::Reducer;
-use crate::layout::checked_numel;
-use crate::reduce::{Max, Min, plan, reduce};
+use crate::kernel::reduce::{Reducer, fold_slice};
+use crate::reduce::{Max, Min, Plan, plan};
+use crate::rows::reduce_rows;
 use crate::shape::Axes;
 use crate::tensor::Tensor;
 
@@ -64,25 +64,30 @@ impl<T: Float> Tensor<T> {
                 shape: self.shape().into(),
             });
         }
-        checked_numel(self.shape()).ok_or_else(|| Error::size("norm", self.shape()))?;
         // Each power has a loop of its own, in which it is known.
         match p {
-            0.0 => reduce(
-                "norm",
-                Powers(|x| (x != 0.0) as u8 as f64),
-                self,
-                &plan,
-                T::of,
-            ),
-            1.0 => reduce("norm", Powers(|x| x), self, &plan, T::of),
-            2.0 => reduce("norm", Powers(|x| x * x), self, &plan, |s| T::of(s.sqrt())),
-            f64::INFINITY => reduce("norm", Sizes(Max), self, &plan, |s: T| s.abs_()),
-            f64::NEG_INFINITY => reduce("norm", Sizes(Min), self, &plan, |s| s),
+            0.0 => self.norm_by(plan, Powers(|x| (x != 0.0) as u8 as f64), T::of),
+            1.0 => self.norm_by(plan, Powers(|x| x), T::of),
+            2.0 => self.norm_by(plan, Powers(|x| x * x), |s| T::of(s.sqrt())),
+            f64::INFINITY => self.norm_by(plan, Sizes(Max), |s: T| s.abs_()),
+            f64::NEG_INFINITY => self.norm_by(plan, Sizes(Min), |s| s),
             _ => {
                 let root = move |s: f64| T::of(s.powf(1.0 / p));
-                reduce("norm", Powers(move |x: f64| x.powf(p)), self, &plan, root)
+                self.norm_by(plan, Powers(move |x: f64| x.powf(p)), root)
             }
         }
+    }
+
+    /// The fold of each row in the order of its elements, so that the memory order of a tensor changes no bit.
+    fn norm_by<R: Reducer<T>>(
+        &self,
+        plan: Plan,
+        r: R,
+        finish: impl Fn(R::Acc) -> T + Sync,
+    ) -> Result<Tensor<T>> {
+        reduce_rows("norm", self, &plan.mask, plan.shape, |_, row| {
+            finish(fold_slice(r, row))
+        })
     }
 
     /// The distances `‖aᵢ - bⱼ‖` of the vectors along the last dimension, each of this tensor to each of the other, in

@@ -167,7 +167,7 @@ fn few_rows<'a, T: Element>(x: &'a Tensor<T>, plan: &Plan, n: usize) -> Option<&
 const FEW: usize = 256;
 
 /// Folds the planned dimensions of `x`, in the order in which they lie in memory.
-pub(crate) fn reduce<T, R, O>(
+fn reduce<T, R, O>(
     op: &'static str,
     r: R,
     x: &Tensor<T>,

@@ -231,6 +231,19 @@ impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
     }
 }
 
+/// All of a slice folded into one, with the bits of [`fold`].
+pub fn fold_slice<T, R>(r: R, x: &[T]) -> R::Acc
+where
+    T: Copy + Default + Send + Sync,
+    R: Reducer<T>,
+{
+    if x.len() <= ALONE {
+        return dispatch(Run(r, x));
+    }
+    let layout = Layout::contiguous([x.len()].into_iter().collect());
+    fold(r, &Source::new(x, &layout), x.len())
+}
+
 /// Reduces some dimensions of `data` seen through `layout`: `out[i]` becomes `finish` of the fold over `reduced`
 /// at position `i` of `kept`, two layouts over the same buffer that share its offset.
 pub fn fold_dims<T, R, O>(
