@@ -253,21 +253,30 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
     }
 }
 
+/// [`Softmaxes`] of all rows along `dim`.
+fn softmaxes<T: Float>(
+    op: &'static str,
+    x: &Tensor<T>,
+    dim: isize,
+    log: bool,
+) -> Result<Tensor<T>> {
+    map_blocks(op, x, dim, |len, rows, out| {
+        dispatch(Softmaxes {
+            len,
+            rows,
+            out,
+            log,
+        })
+    })
+}
+
 impl<T: Float> Tensor<T> {
     /// `e^x / Σ e^x` along `dim`.
     ///
     /// # Errors
     /// [`Error::Dim`] for a dimension that is not there.
     pub fn softmax(&self, dim: isize) -> Result<Tensor<T>> {
-        map_blocks("softmax", self, dim, |len, rows, out| {
-            let log = false;
-            dispatch(Softmaxes {
-                len,
-                rows,
-                out,
-                log,
-            })
-        })
+        softmaxes("softmax", self, dim, false)
     }
 
     /// `x - ln Σ e^x` along `dim`.
@@ -275,15 +284,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// [`Error::Dim`] for a dimension that is not there.
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor<T>> {
-        map_blocks("log_softmax", self, dim, |len, rows, out| {
-            let log = true;
-            dispatch(Softmaxes {
-                len,
-                rows,
-                out,
-                log,
-            })
-        })
+        softmaxes("log_softmax", self, dim, true)
     }
 }
 
