@@ -36,10 +36,7 @@ activation! {
     /// `x` above 0, `alpha (e^x - 1)` elsewhere. PyTorch's default alpha is 1.
     elu(alpha) = Elu(6) |x| if x > T::ZERO { x } else { alpha * x.expm1::<I>() };
     /// `x Φ(x)`, where Φ is the normal distribution function; accurate in the left tail.
-    gelu() = Gelu(20) |x| {
-        let scaled = x * T::of(-std::f64::consts::FRAC_1_SQRT_2);
-        x * T::of(0.5) * scaled.erfc::<I>()
-    };
+    gelu() = Gelu(20) |x| x * x.normal::<I>().0;
     /// `x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`: the approximation of [`Tensor::gelu`] by a hyperbolic tangent.
     gelu_tanh() = GeluTanh(10) |x| {
         // (1 + tanh u) / 2 is the sigmoid of 2u, which cancels in no tail.
@@ -49,7 +46,14 @@ activation! {
     /// `x · sigmoid(x)`
     silu() = Silu(8) |x| x * x.sigmoid::<I>();
     /// `x · tanh(softplus(x))`
-    mish() = Mish(18) |x| x * x.softplus::<I>().tanh::<I>();
+    mish() = Mish(10) |x| {
+        // With w = e^x, tanh(ln(1 + w)) = (w² + 2w) / (w² + 2w + 2); on the right, both over w².
+        let q = (-x.abs_()).exp_nonpositive::<I>();
+        let twice = q + q;
+        let numerator = if x < T::ZERO { q * q + twice } else { T::ONE + twice };
+        let more = if x < T::ZERO { T::of(2.0) } else { twice * q };
+        x * (numerator / (numerator + more))
+    };
     /// `ln(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above `threshold`. PyTorch's defaults are 1 and 20;
     /// [`Tensor::softplus`] needs no threshold.
     softplus_with(beta, threshold) = SoftplusWith(10) |x| {

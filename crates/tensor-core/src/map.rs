@@ -320,6 +320,42 @@ impl<T: Element> Tensor<T> {
         self.zip_for("zip", &other, f)
     }
 
+    /// As [`Tensor::map`], with a kernel: it may use the functions of [`Math`](crate::kernel::Math), and runs on the widest
+    /// vectors that this machine has.
+    ///
+    /// ```
+    /// use tensor_core::kernel::{Isa, Math, Unary};
+    /// use tensor_core::{Float, Tensor};
+    ///
+    /// /// `x e^x`
+    /// #[derive(Clone, Copy)]
+    /// struct XExp;
+    /// impl<T: Float> Unary<T, T> for XExp {
+    ///     const COST: usize = 8;
+    ///     #[inline(always)]
+    ///     fn at<I: Isa>(self, x: T) -> T {
+    ///         x * x.exp::<I>()
+    ///     }
+    /// }
+    /// let y = Tensor::from([0.0f32, 1.0]).map_kernel(XExp);
+    /// assert_eq!(y.to_vec(), [0.0, std::f32::consts::E]);
+    /// ```
+    pub fn map_kernel<O: Element>(&self, f: impl Unary<T, O>) -> Tensor<O> {
+        self.unary(f)
+    }
+
+    /// As [`Tensor::zip`], with a kernel: see [`Tensor::map_kernel`].
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] if the shapes do not broadcast.
+    pub fn zip_kernel<B: Element, O: Element>(
+        &self,
+        other: impl Operand<B>,
+        f: impl Binary<T, B, O>,
+    ) -> Result<Tensor<O>> {
+        binary("zip_kernel", f, self, &other)
+    }
+
     /// As [`Tensor::zip`], for an operation named `op`.
     pub(crate) fn zip_for<B: Element, O: Element>(
         &self,

@@ -1,23 +1,42 @@
 //! Activation functions.
 
+use super::unary::in_one_pass;
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use tensor_core::activation::{SELU_ALPHA, SELU_SCALE, channel_weight};
+use tensor_core::kernel::{Binary, Isa};
 use tensor_core::{Float, Result};
 
 /// Operations with parameters whose rule is one line. A row
-/// `/// doc. elu(alpha) / Elu = |x, dy| rule;` becomes the method and an `Op` that keeps the operand and the
-/// parameters.
+/// `/// doc. elu(alpha) / Elu = |x, dy| rule, cost => rule for one element;` becomes the method and an `Op` that keeps the
+/// operand and the parameters. The second rule makes the gradient in one pass where no gradient of it will be asked for;
+/// its cost is in additions.
 macro_rules! activation {
-    ($($(#[$doc:meta])* $name:ident($($p:ident),*) / $op:ident = |$x:ident, $dy:ident| $rule:expr;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident($($p:ident),*) / $op:ident = |$x:ident, $dy:ident| $rule:expr, $cost:literal => $one:expr;
+    )*) => {
         $(
             struct $op<T: Float> { x: Saved<T>, $($p: T),* }
             impl<T: Float> Op<T> for $op<T> {
                 fn name(&self) -> &'static str { stringify!($name) }
                 fn backward(&self, $dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
-                    let $x = &self.x.on($dy);
+                    #[derive(Clone, Copy)]
+                    struct OnePass<T> { _one: T, $($p: T),* }
+                    impl<T: Float> Binary<T, T, T> for OnePass<T> {
+                        const COST: usize = $cost;
+                        #[inline(always)]
+                        fn at<I: Isa>(self, $dy: T, $x: T) -> T {
+                            $(let $p = self.$p;)*
+                            $one
+                        }
+                    }
                     $(let $p = self.$p;)*
+                    if let Some(dx) = in_one_pass($dy, &self.x, OnePass { _one: T::ONE, $($p),* })? {
+                        return Ok(dx);
+                    }
+                    let $x = &self.x.on($dy);
                     Ok(Grads::one($rule))
                 }
             }
@@ -32,7 +51,8 @@ macro_rules! activation {
 
 activation! {
     /// `x` above 0, `slope · x` elsewhere. PyTorch's default slope is 0.01.
-    leaky_relu(slope) / LeakyRelu = |x, dy| dy * Var::from(x.value().gt(T::ZERO)?.where_(T::ONE, slope)?);
+    leaky_relu(slope) / LeakyRelu = |x, dy| dy * Var::from(x.value().gt(T::ZERO)?.where_(T::ONE, slope)?),
+        1 => if x > T::ZERO { dy } else { dy * slope };
     /// `x` above 0, `alpha (e^x - 1)` elsewhere. PyTorch's default alpha is 1.
     elu(alpha) / Elu = |x, dy| {
         // The exponential of what is not above 0 only, because elsewhere it might be infinite; the second slope
@@ -40,12 +60,17 @@ activation! {
         let low = x.value().gt(T::ZERO)?.logical_not();
         let inner = x.keep_where(&low.logical_and(&x.value().ne(T::ZERO)?)?)?;
         dy * (inner.exp() * alpha).where_(&low, Var::from(x.value().ones_like()))?
-    };
+    },
+        5 => if x > T::ZERO { dy } else { dy * (x.exp::<I>() * alpha) };
     /// `x Φ(x)`, where Φ is the normal distribution function; accurate in the left tail.
     gelu() / Gelu = |x, dy| {
         let density = (x.square() * -0.5).exp() * (0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
         dy * ((x * -FRAC_1_SQRT_2).erfc() * 0.5 + x * density)
-    };
+    },
+        12 => {
+            let (cdf, density) = x.normal::<I>();
+            dy * x.mul_add_::<I>(density, cdf)
+        };
     /// `x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`: the approximation of [`Var::gelu`] by a hyperbolic tangent.
     gelu_tanh() / GeluTanh = |x, dy| {
         // (1 + tanh u) / 2 is the sigmoid of 2u.
@@ -54,62 +79,117 @@ activation! {
         let u = x * (&square * 0.044715 + 1.0) * twice;
         let slope = (square * (3.0 * 0.044715) + 1.0) * twice;
         dy * u.sigmoid() * (x * (-&u).sigmoid() * slope + 1.0)
-    };
+    },
+        12 => {
+            let twice = T::of(2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
+            let square = x * x;
+            let u = x * (square * T::of(0.044715) + T::ONE) * twice;
+            let slope = (square * T::of(3.0 * 0.044715) + T::ONE) * twice;
+            dy * u.sigmoid::<I>() * (x * (-u).sigmoid::<I>() * slope + T::ONE)
+        };
     /// `x · sigmoid(x)`
-    silu() / Silu = |x, dy| dy * x.sigmoid() * (x * (-x).sigmoid() + 1.0);
+    silu() / Silu = |x, dy| dy * x.sigmoid() * (x * (-x).sigmoid() + 1.0),
+        8 => dy * x.sigmoid::<I>() * (x * (-x).sigmoid::<I>() + T::ONE);
     /// `x · tanh(softplus(x))`
     mish() / Mish = |x, dy| {
         let t = x.softplus().tanh();
         dy * (x * (1.0 - t.square()) * x.sigmoid() + &t)
-    };
+    },
+        12 => {
+            // With w = e^x and n = w² + 2w, the slope is n / (n + 2) + 4 x w (w + 1) / (n + 2)²; on the right, all over w².
+            let q = (-x.abs_()).exp_nonpositive::<I>();
+            let (left, twice) = (x < T::ZERO, q + q);
+            let numerator = if left { q * q + twice } else { T::ONE + twice };
+            let over = T::ONE / (numerator + if left { T::of(2.0) } else { twice * q });
+            let steep = T::of(4.0) * q * (if left { q + T::ONE } else { q * (q + T::ONE) });
+            dy * (x * steep * over).mul_add_::<I>(over, numerator * over)
+        };
     /// `ln(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above `threshold`. PyTorch's defaults are 1 and 20;
     /// [`Var::softplus`] needs no threshold.
     softplus_with(beta, threshold) / SoftplusWith = |x, dy| {
         let straight = x.value().mul(beta)?.gt(threshold)?;
         // The bound gives the second slope 0 at the threshold, as in PyTorch.
         dy.where_(&straight, dy * (x * beta).clamp(None, threshold).sigmoid())?
-    };
+    },
+        8 => if x * beta > threshold { dy } else { dy * (x * beta).sigmoid::<I>() };
     /// `min(max(x, 0), 6)`, with slope 0 at both ends.
-    relu6() / Relu6 = |x, dy| strictly_between(x, dy, T::ZERO, T::of(6.0))?;
+    relu6() / Relu6 = |x, dy| strictly_between(x, dy, T::ZERO, T::of(6.0))?,
+        1 => if x > T::ZERO && x < T::of(6.0) { dy } else { T::ZERO };
     /// `min(max(x, min), max)`, with slope 0 at both ends. PyTorch's defaults are -1 and 1.
-    hardtanh(min, max) / Hardtanh = |x, dy| strictly_between(x, dy, min, max)?;
+    hardtanh(min, max) / Hardtanh = |x, dy| strictly_between(x, dy, min, max)?,
+        1 => if x > min && x < max { dy } else { T::ZERO };
     /// `min(max(x + 3, 0), 6) / 6`: straight lines for a sigmoid, with slope 0 at both ends.
-    hardsigmoid() / Hardsigmoid = |x, dy| strictly_between(x, &(dy / 6.0), T::of(-3.0), T::of(3.0))?;
+    hardsigmoid() / Hardsigmoid = |x, dy| strictly_between(x, &(dy / 6.0), T::of(-3.0), T::of(3.0))?,
+        2 => if x > T::of(-3.0) && x < T::of(3.0) { dy / T::of(6.0) } else { T::ZERO };
     /// `x · min(max(x + 3, 0), 6) / 6`: [`Var::silu`] with straight lines for the sigmoid.
     hardswish() / Hardswish = |x, dy| {
         let three = T::of(3.0);
         let bent = x.value().map(|x: T| (x > -three && x < three) || x.is_nan_());
         let straight = x.value().ge(three)?;
         (dy * (x / 3.0 + 0.5)).keep_where(&bent)? + dy.keep_where(&straight)?
-    };
+    },
+        2 => {
+            let bent = dy * (x / T::of(3.0) + T::of(0.5));
+            if x >= T::of(3.0) {
+                dy
+            } else if x <= T::of(-3.0) {
+                T::ZERO
+            } else {
+                bent
+            }
+        };
     /// `x` above 0, `alpha (e^(x / alpha) - 1)` elsewhere, whose slope has no jump. PyTorch's default alpha is 1.
-    celu(alpha) / Celu = |x, dy| dy * below_zero(x, |x| Ok((x / alpha).exp()), T::ONE)?;
+    celu(alpha) / Celu = |x, dy| dy * below_zero(x, |x| Ok((x / alpha).exp()), T::ONE)?,
+        5 => if x > T::ZERO { dy } else { dy * (x / alpha).exp::<I>() };
     /// `1.0507 x` above 0, `1.7581 (e^x - 1)` elsewhere: what keeps mean 0 and variance 1 from layer to layer
     /// (Klambauer and others, 2017).
     selu() / Selu = |x, dy| {
         dy * below_zero(x, |x| Ok(x.exp() * (SELU_SCALE * SELU_ALPHA)), T::of(SELU_SCALE))?
-    };
+    },
+        5 => dy * if x > T::ZERO { T::of(SELU_SCALE) } else { x.exp::<I>() * T::of(SELU_SCALE * SELU_ALPHA) };
     /// `x / (1 + |x|)`
-    softsign() / Softsign = |x, dy| dy / (x.abs() + 1.0).square();
+    softsign() / Softsign = |x, dy| dy / (x.abs() + 1.0).square(),
+        2 => {
+            let more = x.abs_() + T::ONE;
+            dy / (more * more)
+        };
     /// `x - tanh x`
-    tanhshrink() / Tanhshrink = |x, dy| dy * x.tanh().square();
+    tanhshrink() / Tanhshrink = |x, dy| dy * x.tanh().square(),
+        8 => {
+            let t = x.tanh::<I>();
+            dy * (t * t)
+        };
     /// `x` moved by `lambda` towards 0, and 0 where it would pass it. PyTorch's default is 0.5.
-    softshrink(lambda) / Softshrink = |x, dy| outside(x, dy, lambda)?;
+    softshrink(lambda) / Softshrink = |x, dy| outside(x, dy, lambda)?,
+        1 => if x < -lambda || x > lambda { dy } else { T::ZERO };
     /// `x` outside of `[-lambda, lambda]`, and 0 within. PyTorch's default is 0.5.
-    hardshrink(lambda) / Hardshrink = |x, dy| outside(x, dy, lambda)?;
+    hardshrink(lambda) / Hardshrink = |x, dy| outside(x, dy, lambda)?,
+        1 => if x < -lambda || x > lambda { dy } else { T::ZERO };
     /// `x` above `threshold`, `value` elsewhere.
     threshold(threshold, _value) / Threshold = |x, dy| {
         let passes = |x: T| x > threshold || x.is_nan_();
         dy.keep_where(&x.value().map(passes))?
-    };
+    },
+        1 => {
+            let _ = _value;
+            if x > threshold || x.is_nan_() { dy } else { T::ZERO }
+        };
     /// `x` without its whole part: `x - trunc x`. Its slope is 1.
-    frac() / Frac = |_x, dy| dy.clone();
+    frac() / Frac = |_x, dy| dy.clone(),
+        1 => {
+            let _ = _x;
+            dy
+        };
     /// `nan` for NaN, `posinf` and `neginf` for the infinities, which get no gradient. PyTorch's defaults are 0 and the
     /// largest and smallest finite value.
     nan_to_num(nan, posinf, neginf) / NanToNum = |x, dy| {
         let _ = (nan, posinf, neginf);
         dy.keep_where(&x.value().isfinite())?
-    };
+    },
+        1 => {
+            let _ = (nan, posinf, neginf);
+            if x.finite() { dy } else { T::ZERO }
+        };
 }
 
 /// The gradient between two bounds; 0 at the bounds and beyond.

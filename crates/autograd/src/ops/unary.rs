@@ -2,6 +2,8 @@
 
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
+use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10};
+use tensor_core::kernel::{Binary, Isa};
 use tensor_core::{Error, Float, Result, Tensor};
 
 /// Operations whose rule is one line. A row `/// doc. sqrt / Sqrt (y) = |y, dy| dy / (y * 2.0);` becomes
@@ -11,14 +13,30 @@ use tensor_core::{Error, Float, Result, Tensor};
 /// struct Sqrt<T: Float> { y: Saved<T> }
 /// impl<T: Float> Op<T> for Sqrt<T> { … Ok(Grads::one(dy / (y * 2.0))) … }
 /// ```
-/// where `(x)` keeps the operand in place of the result.
+/// where `(x)` keeps the operand in place of the result. The second formula of a row, after its cost in additions, is the
+/// same rule for one element: it makes the gradient in one pass where no gradient of it will be asked for.
 macro_rules! unary {
-    ($($(#[$doc:meta])* $name:ident / $op:ident ($keep:ident) = |$k:ident, $dy:ident| $rule:expr;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident / $op:ident ($keep:ident) = |$k:ident, $dy:ident| $rule:expr $(, $cost:literal => $one:expr)?;
+    )*) => {
         $(
             struct $op<T: Float> { $keep: Saved<T> }
             impl<T: Float> Op<T> for $op<T> {
                 fn name(&self) -> &'static str { stringify!($name) }
                 fn backward(&self, $dy: &Var<T>, _: Needs) -> Result<Grads<T>> {
+                    $(
+                        #[derive(Clone, Copy)]
+                        struct OnePass;
+                        impl<T: Float> Binary<T, T, T> for OnePass {
+                            const COST: usize = $cost;
+                            #[inline(always)]
+                            fn at<I: Isa>(self, $dy: T, $k: T) -> T { $one }
+                        }
+                        if let Some(dx) = in_one_pass($dy, &self.$keep, OnePass)? {
+                            return Ok(dx);
+                        }
+                    )?
                     let $k = &self.$keep.on($dy);
                     Ok(Grads::one($rule))
                 }
@@ -34,81 +52,126 @@ macro_rules! unary {
     (@save y $x:ident $out:ident) => { $out.save() };
 }
 
+/// The gradient from `dy` and what was kept, if no gradient of it will be asked for.
+pub(super) fn in_one_pass<T: Float>(
+    dy: &Var<T>,
+    kept: &Saved<T>,
+    rule: impl Binary<T, T, T>,
+) -> Result<Option<Grads<T>>> {
+    // A constant on the tape stays there: rules further down see by it that they are to be recorded.
+    if dy.tape().is_some() {
+        return Ok(None);
+    }
+    let dx = dy.value().zip_kernel(kept.value(), rule)?;
+    Ok(Some(Grads::one(Var::from(dx))))
+}
+
 unary! {
     /// `|x|`, with slope 0 at 0.
-    abs / Abs (x) = |x, dy| dy * Var::from(x.value().sign());
+    abs / Abs (x) = |x, dy| dy * Var::from(x.value().sign()),
+        1 => if x > T::ZERO { dy } else if x < T::ZERO { -dy } else { dy * T::ZERO };
     /// `x²`
-    square / Square (x) = |x, dy| dy * x * 2.0;
+    square / Square (x) = |x, dy| dy * x * 2.0,
+        1 => dy * x * T::of(2.0);
     /// `e^x`; `inf` above 88.7 in `f32`.
     exp / Exp (y) = |y, dy| dy * y;
     /// `2^x`
-    exp2 / Exp2 (y) = |y, dy| dy * y * std::f64::consts::LN_2;
+    exp2 / Exp2 (y) = |y, dy| dy * y * LN_2,
+        1 => dy * y * T::of(LN_2);
     /// `e^x - 1`, accurate near 0.
-    expm1 / Expm1 (x) = |x, dy| dy * x.exp(); // Where the result is close to -1, adding 1 to it cancels.
+    expm1 / Expm1 (x) = |x, dy| dy * x.exp(), // Where the result is close to -1, adding 1 to it cancels.
+        5 => dy * x.exp::<I>();
     /// The natural logarithm: `-inf` at 0, NaN below.
     log / Log (x) = |x, dy| dy / x;
     /// The logarithm to base 2.
-    log2 / Log2 (x) = |x, dy| dy / (x * std::f64::consts::LN_2);
+    log2 / Log2 (x) = |x, dy| dy / (x * LN_2),
+        2 => dy / (x * T::of(LN_2));
     /// The logarithm to base 10.
-    log10 / Log10 (x) = |x, dy| dy / (x * std::f64::consts::LN_10);
+    log10 / Log10 (x) = |x, dy| dy / (x * LN_10),
+        2 => dy / (x * T::of(LN_10));
     /// `ln(1 + x)`, accurate near 0.
-    log1p / Log1p (x) = |x, dy| dy / (x + 1.0);
+    log1p / Log1p (x) = |x, dy| dy / (x + 1.0),
+        2 => dy / (x + T::ONE);
     /// `√x`; its slope at 0 is `inf`.
-    sqrt / Sqrt (y) = |y, dy| dy / (y * 2.0);
+    sqrt / Sqrt (y) = |y, dy| dy / (y * 2.0),
+        2 => dy / (y + y);
     /// `1 / √x`
-    rsqrt / Rsqrt (y) = |y, dy| dy * y.powi(3) * -0.5;
+    rsqrt / Rsqrt (y) = |y, dy| dy * y.powi(3) * -0.5,
+        2 => dy * (y * y * y) * T::of(-0.5);
     /// `∛x`
-    cbrt / Cbrt (y) = |y, dy| dy / (y.square() * 3.0);
+    cbrt / Cbrt (y) = |y, dy| dy / (y.square() * 3.0),
+        2 => dy / (y * y * T::of(3.0));
     /// `1 / x`
-    reciprocal / Reciprocal (y) = |y, dy| -(dy * y.square());
+    reciprocal / Reciprocal (y) = |y, dy| -(dy * y.square()),
+        2 => -(dy * (y * y));
     /// `sin x`, radians.
-    sin / Sin (x) = |x, dy| dy * x.cos();
+    sin / Sin (x) = |x, dy| dy * x.cos(),
+        20 => dy * x.cos::<I>();
     /// `cos x`, radians.
-    cos / Cos (x) = |x, dy| -(dy * x.sin());
+    cos / Cos (x) = |x, dy| -(dy * x.sin()),
+        20 => -(dy * x.sin::<I>());
     /// `tan x`, radians.
-    tan / Tan (y) = |y, dy| dy * (y.square() + 1.0);
+    tan / Tan (y) = |y, dy| dy * (y.square() + 1.0),
+        2 => dy * (y * y + T::ONE);
     /// `arcsin x`
-    asin / Asin (x) = |x, dy| dy * one_minus_square(x).rsqrt();
+    asin / Asin (x) = |x, dy| dy * one_minus_square(x).rsqrt(),
+        6 => dy * ((T::ONE - x) * (x + T::ONE)).rsqrt::<I>();
     /// `arccos x`
-    acos / Acos (x) = |x, dy| -(dy * one_minus_square(x).rsqrt());
+    acos / Acos (x) = |x, dy| -(dy * one_minus_square(x).rsqrt()),
+        6 => -(dy * ((T::ONE - x) * (x + T::ONE)).rsqrt::<I>());
     /// `arctan x`
-    atan / Atan (x) = |x, dy| dy / (x.square() + 1.0);
+    atan / Atan (x) = |x, dy| dy / (x.square() + 1.0),
+        2 => dy / (x * x + T::ONE);
     /// `sinh x`
-    sinh / Sinh (x) = |x, dy| dy * x.cosh();
+    sinh / Sinh (x) = |x, dy| dy * x.cosh(),
+        8 => dy * x.cosh::<I>();
     /// `cosh x`
-    cosh / Cosh (x) = |x, dy| dy * x.sinh();
+    cosh / Cosh (x) = |x, dy| dy * x.sinh(),
+        8 => dy * x.sinh::<I>();
     /// `tanh x`
-    tanh / Tanh (y) = |y, dy| dy * (1.0 - y.square());
+    tanh / Tanh (y) = |y, dy| dy * (1.0 - y.square()),
+        1 => dy * (T::ONE - y * y);
     /// `arsinh x`
-    asinh / Asinh (x) = |x, dy| dy * (x.square() + 1.0).rsqrt();
+    asinh / Asinh (x) = |x, dy| dy * (x.square() + 1.0).rsqrt(),
+        6 => dy * (x * x + T::ONE).rsqrt::<I>();
     /// `arcosh x`
-    acosh / Acosh (x) = |x, dy| dy * ((x - 1.0) * (x + 1.0) + 0.0).rsqrt(); // -0 becomes 0, and the slope at -1 inf.
+    acosh / Acosh (x) = |x, dy| dy * ((x - 1.0) * (x + 1.0) + 0.0).rsqrt(), // -0 becomes 0, and the slope at -1 inf.
+        6 => dy * ((x - T::ONE) * (x + T::ONE) + T::ZERO).rsqrt::<I>();
     /// `artanh x`
-    atanh / Atanh (x) = |x, dy| dy / one_minus_square(x);
+    atanh / Atanh (x) = |x, dy| dy / one_minus_square(x),
+        2 => dy / ((T::ONE - x) * (x + T::ONE));
     /// The error function.
-    erf / Erf (x) = |x, dy| dy * (-x.square()).exp() * std::f64::consts::FRAC_2_SQRT_PI;
+    erf / Erf (x) = |x, dy| dy * (-x.square()).exp() * FRAC_2_SQRT_PI,
+        8 => dy * gauss::<I, T>(x) * T::of(FRAC_2_SQRT_PI);
     /// `1 - erf x`, accurate far to the right.
-    erfc / Erfc (x) = |x, dy| dy * (-x.square()).exp() * -std::f64::consts::FRAC_2_SQRT_PI;
+    erfc / Erfc (x) = |x, dy| dy * (-x.square()).exp() * -FRAC_2_SQRT_PI,
+        8 => dy * gauss::<I, T>(x) * T::of(-FRAC_2_SQRT_PI);
     /// `1 / (1 + e^-x)`. The slope is a product of both tails, so that neither cancels.
-    sigmoid / Sigmoid (x) = |x, dy| dy * x.sigmoid() * (-x).sigmoid();
+    sigmoid / Sigmoid (x) = |x, dy| dy * x.sigmoid() * (-x).sigmoid(),
+        8 => dy * x.sigmoid::<I>() * (-x).sigmoid::<I>();
     /// `ln(1 + e^x)`, without overflow.
-    softplus / Softplus (x) = |x, dy| dy * x.sigmoid();
+    softplus / Softplus (x) = |x, dy| dy * x.sigmoid(),
+        8 => dy * x.sigmoid::<I>();
     /// `ln sigmoid(x)`, without overflow.
-    log_sigmoid / LogSigmoid (x) = |x, dy| dy * (-x).sigmoid();
+    log_sigmoid / LogSigmoid (x) = |x, dy| dy * (-x).sigmoid(),
+        8 => dy * (-x).sigmoid::<I>();
     /// `max(x, 0)`, with slope 0 at 0, and 1 at NaN as in PyTorch.
-    relu / Relu (y) = |y, dy| passed(dy, y)?;
+    relu / Relu (y) = |y, dy| dy.keep_where(&y.value().map(|y: T| y > T::ZERO || y.is_nan_()))?,
+        1 => if y > T::ZERO || y.is_nan_() { dy } else { T::ZERO };
 }
 
-/// The gradient of `relu` from its result `y`: passed where that is positive, or no number. In one pass where no gradient
-/// of it will be asked for.
-fn passed<T: Float>(dy: &Var<T>, y: &Var<T>) -> Result<Var<T>> {
-    let passes = |y: T| y > T::ZERO || y.is_nan_();
-    // A constant on the tape stays there: rules further down see by it that they are to be recorded.
-    if dy.tape().is_some() {
-        return dy.keep_where(&y.value().map(passes));
-    }
-    let dx = (dy.value()).zip(y.value(), |d: T, y| if passes(y) { d } else { T::ZERO })?;
-    Ok(Var::from(dx))
+/// `e^(-x²)`. What the square drops counts, as the exponential magnifies it.
+#[inline(always)]
+fn gauss<I: Isa, T: Float>(x: T) -> T {
+    // Far beyond, it is 0 and the square infinite.
+    let x = if x.abs_() > T::of(40.0) {
+        T::of(40.0)
+    } else {
+        x
+    };
+    let square = x * x;
+    let e = (-square).exp::<I>();
+    e.mul_add_::<I>(-x.mul_add_::<I>(x, -square), e)
 }
 
 /// `1 - x²` as a product, because near 1 the square has lost the digits that the difference needs.

@@ -90,7 +90,7 @@ impl<T: Float> Pointwise<T, 2> for Bce {
     #[inline(always)]
     fn value<I: Isa>(&self, [x, t]: [T; 2]) -> T {
         let low = T::of(LOWEST_LOG);
-        let (yes, no) = (x.ln::<I>().max_(low), (-x).log1p::<I>().max_(low));
+        let (yes, no) = (x.ln_short::<I>().max_(low), (-x).log1p::<I>().max_(low));
         // The smaller product is rounded by itself, and what `1 - t` lost goes to it; the larger one only with the sum.
         let others = T::ONE - t;
         let lost = T::ONE - others - t;
@@ -109,7 +109,7 @@ impl<T: Float> Pointwise<T, 2> for Bce {
             (x - t) / (x * (T::ONE - x)).max_(T::of(LOWEST_VARIANCE))
         } else {
             let low = T::of(LOWEST_LOG);
-            (-x).log1p::<I>().max_(low) - x.ln::<I>().max_(low)
+            (-x).log1p::<I>().max_(low) - x.ln_short::<I>().max_(low)
         }
     }
 

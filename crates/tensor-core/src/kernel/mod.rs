@@ -25,4 +25,5 @@ pub mod source;
 
 pub use dispatch::{Kernel, dispatch};
 pub use isa::{Fused, Isa, Portable};
+pub use map::{Binary, Unary};
 pub use math::Math;

@@ -407,11 +407,11 @@ pub fn softmax_backward_row<T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
     }
 }
 
-/// `dx = dy - e^y Σ dy`: backward of log-softmax from its result.
+/// `dx = dy - e^y Σ dy`: backward of log-softmax from its result, which is not above 0.
 #[inline(always)]
 pub fn log_softmax_backward_row<I: Isa, T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
     let sum = T::of(sum(dy));
     for ((o, &y), &d) in dx.iter_mut().zip(y).zip(dy) {
-        *o = d - y.exp::<I>() * sum;
+        *o = d - y.exp_nonpositive::<I>() * sum;
     }
 }

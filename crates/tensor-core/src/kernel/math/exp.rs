@@ -1,6 +1,6 @@
 //! The exponential and the functions made of it. Each is one straight line of arithmetic and selections.
-use super::Isa;
 use super::real::{Real, horner};
+use super::{Isa, Math};
 
 /// Limits `x` to the range and lets NaN through, since a comparison with NaN is false.
 #[inline(always)]
@@ -122,18 +122,35 @@ pub(super) fn expm1<I: Isa, T: Real>(x: T) -> T {
     if x.abs_() < T::TINY { x } else { y }
 }
 
+/// Up to it the polynomial serves for `tanh x`; above the other, that rounds to 1.
+const TANH_SMALL: f64 = 0.55;
+const TANH_MAX: f64 = 20.0;
+/// `(tanh a / a - 1) / a²` as a polynomial in `a²`, on `a ≤ TANH_SMALL`.
+const TANH: &[f64] = &[
+    -0.33333333333333315,
+    0.13333333333329017,
+    -0.0539682539648043,
+    0.021869488407853563,
+    -0.008863232857794525,
+    0.003592093758897744,
+    -0.001455549374984897,
+    0.0005884554661642834,
+    -0.0002333752574267448,
+    8.326545947986512e-5,
+    -1.9440914799680953e-5,
+];
+
 #[inline(always)]
-pub(super) fn tanh<I: Isa, T: Real>(x: T) -> T {
-    let a = x.abs_();
+pub(super) fn tanh<I: Isa>(x: f64) -> f64 {
+    let a = x.abs();
     let square = a * a;
-    let small = (a * square).mul_add_::<I>(horner::<I, T>(square, T::TANH), a);
+    let small = (a * square).mul_add_::<I>(horner::<I, f64>(square, TANH), a);
     // tanh a = 1 - 2/(e^2a + 1): from 0.55 on, the subtrahend is at most half, and so are its errors; it shrinks with a.
-    let limited = if a > T::TANH_MAX { T::TANH_MAX } else { a };
-    let (p, shifted) = reduce::<I, T>(limited + limited, T::MAGIC);
-    let power = T::power_of_two(shifted);
-    let large = T::of(1.0) - T::of(2.0) / power.mul_add_::<I>(p, power + T::of(1.0));
-    let y = if a < T::TANH_SMALL { small } else { large };
-    y.copysign_(x)
+    let limited = if a > TANH_MAX { TANH_MAX } else { a };
+    let (p, shifted) = reduce::<I, f64>(limited + limited, f64::MAGIC);
+    let power = f64::power_of_two(shifted);
+    let large = 1.0 - 2.0 / power.mul_add_::<I>(p, power + 1.0);
+    (if a < TANH_SMALL { small } else { large }).copysign(x)
 }
 
 #[inline(always)]
@@ -142,4 +159,49 @@ pub(super) fn sigmoid<I: Isa, T: Real>(x: T) -> T {
     let z = exp_nonpositive::<I, T>(-x.abs_());
     let numerator = if x < T::of(0.0) { z } else { T::of(1.0) };
     numerator / (T::of(1.0) + z)
+}
+
+/// `e^(a²/2) Φ(-a)` as a polynomial in `(a - 3) / (a + 3)`, on `0 ≤ a ≤ 15`: beyond, it rounds to 0.
+const MILLS: [f32; 10] = [
+    0.12151395,
+    -0.20640261,
+    0.123225056,
+    -0.046213236,
+    0.006131811,
+    0.0029042137,
+    -0.0009828222,
+    -0.000338546,
+    0.00011450438,
+    5.2676376e-05,
+];
+
+/// `1 / √2π`
+pub(super) const DENSITY_AT_0: f64 = 0.398_942_280_401_432_7;
+
+/// `e^(-x²/2)`. What the square drops counts, as the exponential magnifies it.
+#[inline(always)]
+pub(super) fn gauss<I: Isa, T: Real>(x: T) -> T {
+    let square = x * x;
+    let lost = if I::FMA {
+        x.mul_add_::<I>(x, -square)
+    } else {
+        // Half of the bits each, whose products are exact.
+        let high = x.half_of_bits();
+        let low = x - high;
+        high * high - square + T::of(2.0) * high * low + low * low
+    };
+    let half = T::of(-0.5);
+    let e = exp_nonpositive::<I, T>(half * square);
+    e.mul_add_::<I>(half * lost, e)
+}
+
+/// The normal distribution function `Φ(x)` and its density.
+#[inline(always)]
+pub(super) fn normal<I: Isa>(x: f32) -> (f32, f32) {
+    let a = x.abs();
+    let a = if a > 15.0 { 15.0 } else { a };
+    let e = gauss::<I, f32>(a);
+    let y = e * horner::<I, f32>((a - 3.0) / (a + 3.0), &MILLS);
+    let cdf = if x < 0.0 { y } else { 1.0 - y };
+    (cdf, e * DENSITY_AT_0 as f32)
 }

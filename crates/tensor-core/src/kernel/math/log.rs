@@ -1,7 +1,7 @@
 //! The logarithms. Each is one straight line of arithmetic and selections.
-use super::Isa;
 use super::exp::{exp_nonpositive, exp_nonpositive_parts};
-use super::real::{Base, Real};
+use super::real::Real;
+use super::{Isa, Math};
 
 /// `e ln 2 + ln(1 + f)`: the product with the short part of `ln 2` is exact, and small terms add up first.
 #[inline(always)]
@@ -46,12 +46,37 @@ pub(super) fn ln<I: Isa, T: Real>(x: T) -> T {
     edges(x, join_with::<I, T>(e, f, T::of(0.0)))
 }
 
+/// How a logarithm's base enters: `log_b(2^e (1+f)) = e·(step_hi + step_lo) + ln(1+f)·(unit + unit_lo)`.
+pub(super) struct Base {
+    /// `1 / ln b`, rounded.
+    unit: f64,
+    /// What `unit` lost to rounding.
+    unit_lo: f64,
+    /// `log_b 2` with so few bits that its product with any exponent is exact.
+    step_hi: f64,
+    /// What `step_hi` lost to rounding.
+    step_lo: f64,
+}
+
+pub(super) const BASE_2: Base = Base {
+    unit: std::f64::consts::LOG2_E,
+    unit_lo: 2.0355273740931033e-17,
+    step_hi: 1.0,
+    step_lo: 0.0,
+};
+pub(super) const BASE_10: Base = Base {
+    unit: std::f64::consts::LOG10_E,
+    unit_lo: 1.098319650216765e-17,
+    step_hi: 0.3010299956640665,
+    step_lo: -8.532344317057107e-14,
+};
+
 /// The logarithm to another base: a product after the fact would round twice more.
 #[inline(always)]
-pub(super) fn log<I: Isa, T: Real>(x: T, base: Base<T>) -> T {
+pub(super) fn log<I: Isa>(x: f64, base: Base) -> f64 {
     let (e, f) = split(x);
     let low = e.mul_add_::<I>(base.step_lo, f * base.unit_lo);
-    let low = T::ln_1p_tail::<I>(f).mul_add_::<I>(base.unit, low);
+    let low = f64::ln_1p_tail::<I>(f).mul_add_::<I>(base.unit, low);
     let fraction = f.mul_add_::<I>(base.unit, low);
     edges(x, e.mul_add_::<I>(base.step_hi, fraction))
 }

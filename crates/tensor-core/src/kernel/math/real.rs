@@ -14,18 +14,6 @@ pub(super) fn horner<I: Isa, T: Real>(x: T, c: &[T]) -> T {
     acc
 }
 
-/// How a logarithm's base enters: `log_b(2^e (1+f)) = e·(step_hi + step_lo) + ln(1+f)·(unit + unit_lo)`.
-pub(super) struct Base<T> {
-    /// `1 / ln b`, rounded.
-    pub unit: T,
-    /// What `unit` lost to rounding.
-    pub unit_lo: T,
-    /// `log_b 2` with so few bits that its product with any exponent is exact.
-    pub step_hi: T,
-    /// What `step_hi` lost to rounding.
-    pub step_lo: T,
-}
-
 /// What the formats differ in. The polynomials come from a Remez exchange at 60 digits.
 pub(super) trait Real:
     Math
@@ -56,10 +44,6 @@ pub(super) trait Real:
     const EXP2_RANGE: (Self, Self);
     /// Below it, `e^x - 1` rounds to -1.
     const EXPM1_MIN: Self;
-    /// Up to it the polynomial serves for `tanh x`.
-    const TANH_SMALL: Self;
-    /// Above it, `tanh x` rounds to 1.
-    const TANH_MAX: Self;
     /// Below it, `e^x - 1` and `ln(1 + x)` round to `x` or its neighbour.
     const TINY: Self;
     const MIN_POSITIVE: Self;
@@ -73,15 +57,12 @@ pub(super) trait Real:
     const EXP_CUBIC: &'static [Self];
     /// `(2^r - 1 - r ln 2) / r²` on `|r| ≤ 1/2`.
     const EXP2: &'static [Self];
-    /// `(tanh a / a - 1) / a²` as a polynomial in `a²`, on `a ≤ TANH_SMALL`.
-    const TANH: &'static [Self];
-    const BASE_2: Base<Self>;
-    const BASE_10: Base<Self>;
 
     /// A constant that both formats hold exactly.
     fn of(v: f64) -> Self;
     fn abs_(self) -> Self;
-    fn copysign_(self, sign: Self) -> Self;
+    /// The number without the lower half of its bits, so that its square is exact.
+    fn half_of_bits(self) -> Self;
     /// `2^n`, where `shifted` is `n + MAGIC` and the power is a normal number; with `MAGIC_LIFTED` it is `2^(n + 64)`, for
     /// an `n` that may be too small.
     fn power_of_two(shifted: Self) -> Self;
@@ -130,8 +111,6 @@ impl Real for f32 {
     const EXP_RANGE: (f32, f32) = (-104.0, 89.0);
     const EXP2_RANGE: (f32, f32) = (-151.0, 129.0);
     const EXPM1_MIN: f32 = -20.0;
-    const TANH_SMALL: f32 = 0.88;
-    const TANH_MAX: f32 = 10.0;
     const TINY: f32 = 1.0 / 33_554_432.0;
     const MIN_POSITIVE: f32 = f32::MIN_POSITIVE;
     const INFINITY: f32 = f32::INFINITY;
@@ -152,27 +131,6 @@ impl Real for f32 {
         0.0013390387,
         0.00015320831,
     ];
-    const TANH: &'static [f32] = &[
-        -0.33333313,
-        0.13332729,
-        -0.05390863,
-        0.02158511,
-        -0.008115014,
-        0.0024431662,
-        -0.00040479444,
-    ];
-    const BASE_2: Base<f32> = Base {
-        unit: std::f32::consts::LOG2_E,
-        unit_lo: 1.925963e-8,
-        step_hi: 1.0,
-        step_lo: 0.0,
-    };
-    const BASE_10: Base<f32> = Base {
-        unit: std::f32::consts::LOG10_E,
-        unit_lo: -1.010305e-8,
-        step_hi: 0.3010254,
-        step_lo: 4.605039e-6,
-    };
 
     #[inline(always)]
     fn of(v: f64) -> f32 {
@@ -183,8 +141,8 @@ impl Real for f32 {
         self.abs()
     }
     #[inline(always)]
-    fn copysign_(self, sign: f32) -> f32 {
-        self.copysign(sign)
+    fn half_of_bits(self) -> f32 {
+        f32::from_bits(self.to_bits() & 0xffff_f000)
     }
     #[inline(always)]
     fn power_of_two(shifted: f32) -> f32 {
@@ -229,8 +187,6 @@ impl Real for f64 {
     const EXP_RANGE: (f64, f64) = (-746.0, 710.0);
     const EXP2_RANGE: (f64, f64) = (-1076.0, 1025.0);
     const EXPM1_MIN: f64 = -40.0;
-    const TANH_SMALL: f64 = 0.55;
-    const TANH_MAX: f64 = 20.0;
     const TINY: f64 = 1.0 / 18_014_398_509_481_984.0;
     const MIN_POSITIVE: f64 = f64::MIN_POSITIVE;
     const INFINITY: f64 = f64::INFINITY;
@@ -273,31 +229,6 @@ impl Real for f64 {
         7.074271868529419e-9,
         4.4558592358917693e-10,
     ];
-    const TANH: &'static [f64] = &[
-        -0.33333333333333315,
-        0.13333333333329017,
-        -0.0539682539648043,
-        0.021869488407853563,
-        -0.008863232857794525,
-        0.003592093758897744,
-        -0.001455549374984897,
-        0.0005884554661642834,
-        -0.0002333752574267448,
-        8.326545947986512e-5,
-        -1.9440914799680953e-5,
-    ];
-    const BASE_2: Base<f64> = Base {
-        unit: std::f64::consts::LOG2_E,
-        unit_lo: 2.0355273740931033e-17,
-        step_hi: 1.0,
-        step_lo: 0.0,
-    };
-    const BASE_10: Base<f64> = Base {
-        unit: std::f64::consts::LOG10_E,
-        unit_lo: 1.098319650216765e-17,
-        step_hi: 0.3010299956640665,
-        step_lo: -8.532344317057107e-14,
-    };
 
     #[inline(always)]
     fn of(v: f64) -> f64 {
@@ -308,8 +239,8 @@ impl Real for f64 {
         self.abs()
     }
     #[inline(always)]
-    fn copysign_(self, sign: f64) -> f64 {
-        self.copysign(sign)
+    fn half_of_bits(self) -> f64 {
+        f64::from_bits(self.to_bits() & 0xffff_ffff_f800_0000)
     }
     #[inline(always)]
     fn power_of_two(shifted: f64) -> f64 {

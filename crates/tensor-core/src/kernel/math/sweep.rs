@@ -77,14 +77,15 @@ fn softplus(x: f64) -> f64 {
 }
 
 table! {
-    exp 1.1 f64::exp;
+    exp 0.51 f64::exp;
     expm1 0.85 f64::exp_m1;
-    ln 0.93 f64::ln;
+    ln 0.51 f64::ln;
+    ln_short 0.93 f64::ln;
     log1p 1.0 f64::ln_1p;
     exp2 1.3 f64::exp2;
-    log2 2.3 f64::log2;
-    log10 2.1 f64::log10;
-    tanh 1.3 f64::tanh;
+    log2 0.51 f64::log2;
+    log10 0.51 f64::log10;
+    tanh 0.51 f64::tanh;
     sigmoid 2.5 sigmoid;
     softplus 1.25 softplus;
     log_sigmoid 1.25 |x| -softplus(-x);
@@ -93,19 +94,19 @@ table! {
     cbrt 2.5 f64::cbrt;
     sin 2.5 f64::sin;
     cos 2.5 f64::cos;
-    tan 2.5 f64::tan;
-    asin 2.5 f64::asin;
-    acos 2.5 f64::acos;
-    atan 2.5 f64::atan;
-    sinh 0.6 f64::sinh;
-    cosh 0.6 f64::cosh;
-    asinh 0.6 f64::asinh;
-    acosh 0.6 f64::acosh;
-    atanh 0.6 f64::atanh;
-    erf 0.6 Math::erf::<Portable>;
-    erfc 0.6 Math::erfc::<Portable>;
-    lgamma 0.6 Math::lgamma::<Portable>;
-    digamma 0.6 Math::digamma::<Portable>;
+    tan 0.51 f64::tan;
+    asin 0.51 f64::asin;
+    acos 0.51 f64::acos;
+    atan 0.51 f64::atan;
+    sinh 0.51 f64::sinh;
+    cosh 0.51 f64::cosh;
+    asinh 0.51 f64::asinh;
+    acosh 0.51 f64::acosh;
+    atanh 0.51 f64::atanh;
+    erf 0.51 Math::erf::<Portable>;
+    erfc 0.51 Math::erfc::<Portable>;
+    lgamma 0.51 Math::lgamma::<Portable>;
+    digamma 0.51 Math::digamma::<Portable>;
 }
 
 /// The largest error without and with fused multiply-add over the bit patterns `0, step, 2 step, …`, each
