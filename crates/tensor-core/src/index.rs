@@ -2,8 +2,10 @@
 
 use crate::element::{Element, Number};
 use crate::error::{Dims, Error, Result};
-use crate::layout::{checked_numel, unravel};
+use crate::kernel::par;
+use crate::layout::{Layout, checked_numel, unravel};
 use crate::tensor::Tensor;
+use std::ops::Range;
 
 impl<T: Element> Tensor<T> {
     /// `out[i][j] = x[index[i][j]][j]` for `dim = 0`, and so on for other dimensions: the result has the shape of
@@ -27,18 +29,92 @@ impl<T: Element> Tensor<T> {
             return self.broadcast_to(index.shape());
         }
         check_index(op, index, d, self.shape()[d])?;
-        let (layout, data) = (self.layout(), self.buffer());
-        let stride = layout.strides[d];
-        // Places as if every index were 0, to which the index along `dim` adds its share.
-        let mut base = layout.clone();
-        base.shape = index.shape().into();
-        base.strides[d] = 0;
-        let index = index.to_vec();
+        let (base, stride) = along_zero(self.layout(), d, index.shape());
+        let (n, step) = row_of(&base);
+        let (data, index) = (self.buffer(), index.try_contiguous(op)?);
+        let index = index.as_slice().unwrap_or(&[]);
         Tensor::build(op, base.shape.clone(), |out| {
-            each_place(&base, |i, place| {
-                out[i] = data[(place as isize + index[i] as isize * stride) as usize]
+            par::split(out, n, 4 * n, |first, out| {
+                each_row(&base, first..first + out.len() / n, |row, start| {
+                    let out = &mut out[(row - first) * n..][..n];
+                    let index = &index[row * n..][..n];
+                    if (step, stride) == (0, 1) {
+                        let line = &data[start as usize..];
+                        (out.iter_mut().zip(index)).for_each(|(o, &i)| *o = line[i as usize]);
+                        return;
+                    }
+                    let mut place = start;
+                    for (o, &i) in out.iter_mut().zip(index) {
+                        *o = data[(place + i as isize * stride) as usize];
+                        place += step;
+                    }
+                });
             });
         })
+    }
+
+    /// `f(element, value)` for each element that `index` names along `dim`, in order, with the value of `src` for it.
+    pub(crate) fn scatter_with(
+        &self,
+        op: &'static str,
+        dim: isize,
+        index: &Tensor<i64>,
+        src: &Tensor<T>,
+        f: impl Fn(&mut T, T) + Sync,
+    ) -> Result<Tensor<T>> {
+        let d = self.dim_index(op, dim)?;
+        check_index_shape(op, self.shape(), d, index.shape())?;
+        let within = src.ndim() == index.ndim()
+            && index.shape().iter().zip(src.shape()).all(|(i, s)| i <= s);
+        if !within {
+            let expected = format!(
+                "the index has shape {:?}, which must fit into it",
+                index.shape()
+            );
+            return Err(Error::Shape {
+                op,
+                what: "the source",
+                got: src.shape().into(),
+                expected,
+            });
+        }
+        check_index(op, index, d, self.shape().get(d).copied().unwrap_or(1))?;
+        let mut out = crate::map::copy(op, self)?;
+        let (base, stride) = along_zero(out.layout(), d, index.shape());
+        let (n, step) = row_of(&base);
+        let mut part = src.layout().clone();
+        part.shape = index.shape().into();
+        let values = src.view_as_layout(part).try_contiguous(op)?;
+        let values = values.as_slice().unwrap_or(&[]);
+        let index = index.try_contiguous(op)?;
+        let index = index.as_slice().unwrap_or(&[]);
+        if index.is_empty() {
+            return Ok(out);
+        }
+        // Along the last dimension, each row of the index has a row of the result to itself.
+        let (width, rows) = (out.shape().last().copied().unwrap_or(1), index.len() / n);
+        let apart = d + 1 == out.ndim() && rows * width == out.numel();
+        let data = out.as_mut_slice();
+        if apart {
+            par::split(data, width, 4 * n, |first, data| {
+                for (row, data) in data.chunks_exact_mut(width).enumerate() {
+                    let at = (first + row) * n..(first + row + 1) * n;
+                    for (&i, &v) in index[at.clone()].iter().zip(&values[at]) {
+                        f(&mut data[i as usize], v);
+                    }
+                }
+            });
+            return Ok(out);
+        }
+        each_row(&base, 0..rows, |row, start| {
+            let at = row * n..(row + 1) * n;
+            let mut place = start;
+            for (&i, &v) in index[at.clone()].iter().zip(&values[at]) {
+                f(&mut data[(place + i as isize * stride) as usize], v);
+                place += step;
+            }
+        });
+        Ok(out)
     }
 
     /// Whole slices of dimension `dim`, in the order of `index`, which has one dimension.
@@ -71,21 +147,15 @@ impl<T: Element> Tensor<T> {
         let mut shape: Dims = self.shape().into();
         shape[d] = index.len();
         let inner: usize = shape[d + 1..].iter().product();
-        let outer: usize = shape[..d].iter().product();
         let x = self.try_contiguous(op)?;
         let x = x.as_slice().unwrap_or(&[]);
         Tensor::build(op, &shape, |out| {
-            if inner == 0 {
-                return;
-            }
-            for (i, out) in out
-                .chunks_exact_mut(inner)
-                .enumerate()
-                .take(outer * index.len())
-            {
-                let (block, j) = (i / index.len(), i % index.len());
-                out.copy_from_slice(&x[(block * size + index[j] as usize) * inner..][..inner]);
-            }
+            par::split(out, inner, inner + 4, |first, out| {
+                for (i, out) in out.chunks_exact_mut(inner.max(1)).enumerate() {
+                    let (block, j) = ((first + i) / index.len(), (first + i) % index.len());
+                    out.copy_from_slice(&x[(block * size + index[j] as usize) * inner..][..inner]);
+                }
+            });
         })
     }
 
@@ -143,18 +213,24 @@ impl<T: Element> Tensor<T> {
         }
         let inner: usize = shape[d + 1..].iter().product();
         let row = shape[d] * inner;
+        let mut pieces = Vec::with_capacity(tensors.len());
+        for x in tensors.iter().filter(|x| x.numel() > 0) {
+            pieces.push((x.source(), x.shape()[d] * inner));
+        }
         Tensor::build(op, &shape, |out| {
-            let mut column = 0;
-            for x in tensors {
-                let (source, width) = (x.source(), x.shape()[d] * inner);
-                if width == 0 {
-                    continue;
+            par::split(out, row, row, |first, out| {
+                for (i, mut out) in out.chunks_exact_mut(row.max(1)).enumerate() {
+                    for (source, width) in &pieces {
+                        let (now, later) = out.split_at_mut(*width);
+                        let at = (first + i) * width;
+                        match source.flat() {
+                            Some(flat) => now.copy_from_slice(&flat[at..at + width]),
+                            None => source.gather(at, now),
+                        }
+                        out = later;
+                    }
                 }
-                for (i, out) in out.chunks_exact_mut(row).enumerate() {
-                    source.gather(i * width, &mut out[column..column + width]);
-                }
-                column += width;
-            }
+            });
         })
     }
 
@@ -197,41 +273,7 @@ impl<T: Number> Tensor<T> {
         index: &Tensor<i64>,
         src: &Tensor<T>,
     ) -> Result<Tensor<T>> {
-        let op = "scatter_add";
-        let d = self.dim_index(op, dim)?;
-        check_index_shape(op, self.shape(), d, index.shape())?;
-        let within = src.ndim() == index.ndim()
-            && index.shape().iter().zip(src.shape()).all(|(i, s)| i <= s);
-        if !within {
-            let expected = format!(
-                "the index has shape {:?}, which must fit into it",
-                index.shape()
-            );
-            return Err(Error::Shape {
-                op,
-                what: "the source",
-                got: src.shape().into(),
-                expected,
-            });
-        }
-        check_index(op, index, d, self.shape().get(d).copied().unwrap_or(1))?;
-        let mut out = crate::map::copy(op, self)?;
-        let mut base = out.layout().clone();
-        let stride = base.strides.get(d).copied().unwrap_or(0);
-        base.shape = index.shape().into();
-        if let Some(s) = base.strides.get_mut(d) {
-            *s = 0;
-        }
-        let mut part = src.layout().clone();
-        part.shape = index.shape().into();
-        let values = src.view_as_layout(part).to_vec();
-        let index = index.to_vec();
-        let data = out.as_mut_slice();
-        each_place(&base, |i, place| {
-            let at = (place as isize + index[i] as isize * stride) as usize;
-            data[at] = data[at].plus(values[i]);
-        });
-        Ok(out)
+        self.scatter_with("scatter_add", dim, index, src, |x, v| *x = x.plus(v))
     }
 }
 
@@ -280,17 +322,59 @@ impl Tensor<i64> {
     }
 }
 
-/// Calls `f(position, place)` for every element of `layout` in row-major order.
-pub(crate) fn each_place(layout: &crate::layout::Layout, mut f: impl FnMut(usize, usize)) {
-    let n = layout.numel();
-    let inner = layout.shape.last().copied().unwrap_or(1).max(1);
-    let stride = layout.strides.last().copied().unwrap_or(0);
-    for row in 0..n / inner {
-        let start = layout.place(unravel(row * inner, &layout.shape).into_iter()) as isize;
-        for j in 0..inner {
-            f(row * inner + j, (start + j as isize * stride) as usize);
+/// Places of `layout` as if every index along dimension `d` of a tensor of shape `shape` were 0, and the stride with which
+/// an index adds its share.
+fn along_zero(layout: &Layout, d: usize, shape: &[usize]) -> (Layout, isize) {
+    let mut base = layout.clone();
+    let stride = base.strides.get(d).copied().unwrap_or(0);
+    base.shape = shape.into();
+    if let Some(s) = base.strides.get_mut(d) {
+        *s = 0;
+    }
+    (base, stride)
+}
+
+/// Length and stride of the rows of a layout, along its last dimension; the length is at least 1.
+pub(crate) fn row_of(layout: &Layout) -> (usize, isize) {
+    let n = layout.shape.last().copied().unwrap_or(1).max(1);
+    (n, layout.strides.last().copied().unwrap_or(0))
+}
+
+/// Calls `f(row, place)` for each row of `layout`, along its last dimension, with the place of its first element.
+pub(crate) fn each_row(layout: &Layout, rows: Range<usize>, mut f: impl FnMut(usize, isize)) {
+    let outer = layout.shape.len().saturating_sub(1);
+    let (shape, strides) = (&layout.shape[..outer], &layout.strides[..outer]);
+    if rows.is_empty() {
+        return;
+    }
+    // One index for each dimension, moved on by carrying, without a division a row.
+    let mut index = unravel(rows.start, shape);
+    let mut place = layout.offset as isize;
+    for (&i, s) in index.iter().zip(strides) {
+        place += i as isize * s;
+    }
+    for row in rows {
+        f(row, place);
+        for ((i, &n), &s) in index.iter_mut().zip(shape).zip(strides).rev() {
+            *i += 1;
+            place += s;
+            if *i < n {
+                break;
+            }
+            place -= n as isize * s;
+            *i = 0;
         }
     }
+}
+
+/// Calls `f(position, place)` for every element of `layout` in row-major order.
+pub(crate) fn each_place(layout: &Layout, mut f: impl FnMut(usize, usize)) {
+    let (n, stride) = row_of(layout);
+    each_row(layout, 0..layout.numel() / n, |row, start| {
+        for j in 0..n {
+            f(row * n + j, (start + j as isize * stride) as usize);
+        }
+    });
 }
 
 pub(crate) fn check_index(

@@ -2,8 +2,9 @@
 
 use crate::element::{Element, Number};
 use crate::error::{Dims, Error, Result};
-use crate::index::{check_index, check_index_shape, each_place};
+use crate::index::{check_index, row_of};
 use crate::indexing::wrapped;
+use crate::kernel::par;
 use crate::layout::{broadcast, unravel};
 use crate::tensor::Tensor;
 
@@ -15,41 +16,7 @@ impl<T: Element> Tensor<T> {
     /// [`Error::Shape`] if the numbers of dimensions differ or `index` is larger than `src`, or than this tensor in a
     /// dimension other than `dim`; [`Error::Index`] for an index outside.
     pub fn scatter(&self, dim: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
-        let op = "scatter";
-        let d = self.dim_index(op, dim)?;
-        check_index_shape(op, self.shape(), d, index.shape())?;
-        let within = src.ndim() == index.ndim()
-            && index.shape().iter().zip(src.shape()).all(|(i, s)| i <= s);
-        if !within {
-            let expected = format!(
-                "the index has shape {:?}, which must fit into it",
-                index.shape()
-            );
-            return Err(Error::Shape {
-                op,
-                what: "the source",
-                got: src.shape().into(),
-                expected,
-            });
-        }
-        check_index(op, index, d, self.shape().get(d).copied().unwrap_or(1))?;
-        let mut out = crate::map::copy(op, self)?;
-        // Places as if every index were 0, to which the index along `dim` adds its share.
-        let mut base = out.layout().clone();
-        let stride = base.strides.get(d).copied().unwrap_or(0);
-        base.shape = index.shape().into();
-        if let Some(s) = base.strides.get_mut(d) {
-            *s = 0;
-        }
-        let mut part = src.layout().clone();
-        part.shape = index.shape().into();
-        let values = src.view_as_layout(part).to_vec();
-        let index = index.to_vec();
-        let data = out.as_mut_slice();
-        each_place(&base, |i, place| {
-            data[(place as isize + index[i] as isize * stride) as usize] = values[i];
-        });
-        Ok(out)
+        self.scatter_with("scatter", dim, index, src, |x, v| *x = v)
     }
 
     /// The elements where `mask` is true, in row-major order, as a vector; both are broadcast to each other.
@@ -79,12 +46,31 @@ impl<T: Element> Tensor<T> {
 
     /// As [`Tensor::nonzero`], for an operation named `op`.
     pub(crate) fn try_nonzero(&self, op: &'static str) -> Result<Tensor<i64>> {
-        let found = self.try_vec(op)?;
-        let found = (found.iter().enumerate()).filter(|(_, v)| **v != T::ZERO);
-        let rows: Vec<Dims> = found.map(|(i, _)| unravel(i, self.shape())).collect();
-        let flat: Vec<i64> = rows.iter().flatten().map(|&i| i as i64).collect();
-        // As many numbers as rows times dimensions, because each row has one for each dimension.
-        Tensor::from_vec(flat, [rows.len(), self.ndim()])
+        let x = self.try_contiguous(op)?;
+        let x = x.as_slice().unwrap_or(&[]);
+        let (ndim, n) = (self.ndim(), row_of(self.layout()).0);
+        let count = x.iter().filter(|v| **v != T::ZERO).count();
+        let mut room = vec![0i64; (count + 1) * ndim];
+        let mut used = 0;
+        // Every index is written, over the one before where that is not wanted: which it is cannot be foreseen.
+        for row in 0..x.len() / n {
+            let outer = unravel(row, &self.shape()[..ndim.saturating_sub(1)]);
+            for (j, v) in x[row * n..][..n].iter().enumerate() {
+                if let Some((last, first)) = room[used..]
+                    .get_mut(..ndim)
+                    .and_then(<[i64]>::split_last_mut)
+                {
+                    first
+                        .iter_mut()
+                        .zip(&outer)
+                        .for_each(|(o, &i)| *o = i as i64);
+                    *last = j as i64;
+                }
+                used += if *v != T::ZERO { ndim } else { 0 };
+            }
+        }
+        room.truncate(count * ndim);
+        Tensor::from_vec(room, [count, ndim])
     }
 
     /// `out[i][j] = x[index[i][j]][j]` for `dim = 0`, and so on: as [`Tensor::gather`], with the other dimensions of
@@ -137,8 +123,7 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Shape`] if there are fewer than two dimensions.
     pub fn tril(&self, offset: isize) -> Result<Tensor<T>> {
-        self.triangle_mask("tril", offset, true)?
-            .where_(self, T::ZERO)
+        self.triangle("tril", offset, true)
     }
 
     /// The elements on and above a diagonal of the last two dimensions, `offset` places above the main one; zeros
@@ -147,8 +132,44 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Shape`] if there are fewer than two dimensions.
     pub fn triu(&self, offset: isize) -> Result<Tensor<T>> {
-        self.triangle_mask("triu", offset, false)?
-            .where_(self, T::ZERO)
+        self.triangle("triu", offset, false)
+    }
+
+    fn triangle(&self, op: &'static str, offset: isize, lower: bool) -> Result<Tensor<T>> {
+        let [rows, columns] = self.matrix_sizes(op)?;
+        let source = self.source();
+        Tensor::build(op, self.shape(), |out| {
+            par::split(out, columns, columns, |first, out| {
+                for (i, out) in out.chunks_exact_mut(columns.max(1)).enumerate() {
+                    // The first column to the right of the lower triangle, or of the upper one.
+                    let row = ((first + i) % rows) as isize;
+                    let edge = row.saturating_add(offset).saturating_add(lower.into());
+                    let edge = edge.clamp(0, columns as isize) as usize;
+                    let (left, right) = out.split_at_mut(edge);
+                    let at = (first + i) * columns;
+                    if lower {
+                        source.gather(at, left);
+                        right.fill(T::ZERO);
+                    } else {
+                        left.fill(T::ZERO);
+                        source.gather(at + edge, right);
+                    }
+                }
+            });
+        })
+    }
+
+    /// The sizes of the last two dimensions.
+    fn matrix_sizes(&self, op: &'static str) -> Result<[usize; 2]> {
+        match *self.shape() {
+            [.., rows, columns] => Ok([rows, columns]),
+            _ => Err(Error::Shape {
+                op,
+                what: "the tensor",
+                got: self.shape().into(),
+                expected: "a triangle needs two dimensions".into(),
+            }),
+        }
     }
 
     /// Where [`Tensor::tril`] (`lower`) or [`Tensor::triu`] keep an element, in the shape of this tensor.
@@ -161,22 +182,17 @@ impl<T: Element> Tensor<T> {
         offset: isize,
         lower: bool,
     ) -> Result<Tensor<bool>> {
-        let &[.., rows, columns] = self.shape() else {
-            return Err(Error::Shape {
-                op,
-                what: "the tensor",
-                got: self.shape().into(),
-                expected: "a triangle needs two dimensions".into(),
-            });
-        };
+        let [rows, columns] = self.matrix_sizes(op)?;
         let mask = Tensor::build(op, [rows, columns], |out| {
-            for (i, keep) in out.iter_mut().enumerate() {
-                let above = (i % columns) as isize - (i / columns) as isize;
-                *keep = if lower {
-                    above <= offset
-                } else {
-                    above >= offset
-                };
+            for (row, out) in out.chunks_exact_mut(columns.max(1)).enumerate() {
+                for (column, keep) in out.iter_mut().enumerate() {
+                    let above = column as isize - row as isize;
+                    *keep = if lower {
+                        above <= offset
+                    } else {
+                        above >= offset
+                    };
+                }
             }
         })?;
         mask.broadcast_to(self.shape())
@@ -191,9 +207,30 @@ impl<T: Number> Tensor<T> {
     /// [`Error::Shape`] if `index` is no vector or `src` has another shape than its slices ask for; [`Error::Index`]
     /// for an index outside.
     pub fn index_add(&self, dim: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
-        let index = self.slice_index("index_add", dim, index, src.shape())?;
-        self.scatter_add(dim, &index, src)
-            .map_err(|e| e.named("index_add"))
+        let op = "index_add";
+        self.slice_index(op, dim, index, src.shape())?;
+        let d = self.dim_index(op, dim)?;
+        let size = self.shape().get(d).copied().unwrap_or(1);
+        check_index(op, index, d, size)?;
+        let inner: usize = self.shape().iter().skip(d + 1).product();
+        let (index, src) = (index.to_vec(), src.try_contiguous(op)?);
+        let src = src.as_slice().unwrap_or(&[]);
+        let mut out = crate::map::copy(op, self)?;
+        if src.is_empty() {
+            return Ok(out);
+        }
+        let width = size * inner;
+        let cost = index.len() * inner;
+        par::split(out.as_mut_slice(), width, cost, |first, out| {
+            for (block, out) in out.chunks_exact_mut(width).enumerate() {
+                let src = &src[(first + block) * cost..][..cost];
+                for (&i, src) in index.iter().zip(src.chunks_exact(inner)) {
+                    let out = &mut out[i as usize * inner..][..inner];
+                    out.iter_mut().zip(src).for_each(|(o, v)| *o = o.plus(*v));
+                }
+            }
+        });
+        Ok(out)
     }
 
     /// A vector of indices along `dim` spread over the shape of a source of slices.

@@ -2,6 +2,7 @@
 
 use crate::element::{Element, Float, Number};
 use crate::error::{Dims, Error, Result};
+use crate::kernel::bands::{self, Band, Parts};
 use crate::kernel::columns::Columns;
 use crate::kernel::dispatch::{Kernel, dispatch};
 use crate::kernel::isa::Isa;
@@ -158,6 +159,18 @@ impl<T: Float> Kernel for LogSums<'_, T> {
             let short = Columns::of(self.rows, at, n, self.len);
             let (max, rest) = match short.and_then(|mut x| x.exponentials()) {
                 Some(parts) => parts,
+                None if bands::suits(self.len) => {
+                    let Parts {
+                        mut max,
+                        mut rest,
+                        finite,
+                    } = Band::of(self.rows, at, n).sums(&mut []);
+                    for i in (0..n).filter(|&i| !finite[i]) {
+                        let sum = LogSum::of::<I>(self.rows.row(at + i));
+                        (max[i], rest[i]) = (sum.max, sum.rest);
+                    }
+                    (max, rest)
+                }
                 None => {
                     let (mut max, mut rest) = ([T::ZERO; WIDTH], [0.0; WIDTH]);
                     for i in 0..n {
@@ -219,6 +232,28 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
         let (len, rows) = (self.len, self.rows);
         for (i, out) in self.out.chunks_mut(WIDTH * len).enumerate() {
             let (at, n) = (i * WIDTH, out.len() / len);
+            if bands::suits(len) {
+                let band = Band::of(rows, at, n);
+                match self.log {
+                    true => {
+                        let Parts { max, rest, finite } = band.sums(&mut []);
+                        let shift: [T; WIDTH] =
+                            std::array::from_fn(|i| T::of(rest[i].log1p::<I>()));
+                        for (i, out) in out.chunks_exact_mut(len).enumerate() {
+                            let (max, shift) = (max[i], if finite[i] { shift[i] } else { T::NAN });
+                            bands::shift_row(rows.row(at + i), out, (max, shift));
+                        }
+                    }
+                    false => {
+                        let Parts { rest, finite, .. } = band.sums(out);
+                        let scale: [T; WIDTH] = rest.map(|rest| T::of(1.0 / (1.0 + rest)));
+                        for (i, out) in out.chunks_exact_mut(len).enumerate() {
+                            bands::scale_row(out, if finite[i] { scale[i] } else { T::NAN });
+                        }
+                    }
+                }
+                continue;
+            }
             let mut short = Columns::of(rows, at, n, len);
             let parts = short.as_mut().and_then(|x| x.exponentials());
             match (short, parts) {

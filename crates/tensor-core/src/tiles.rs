@@ -2,6 +2,7 @@
 
 use crate::element::Element;
 use crate::error::{Dims, Error, Result};
+use crate::kernel::par;
 use crate::shape::IntoShape;
 use crate::tensor::Tensor;
 
@@ -150,16 +151,39 @@ impl<T: Element> Tensor<T> {
                 .ok_or_else(fail)?;
             inner = inner.narrow(d as isize, -pair[0].min(0) as isize, (size + cut) as usize)?;
         }
-        let mut out = Tensor::full(&shape[..], value)?;
-        let mut hole = out.layout().clone();
+        let mut before = vec![0; self.ndim()];
         for (i, pair) in pad.chunks(2).enumerate() {
-            let d = self.ndim() - 1 - i;
-            hole = hole.slice(d, pair[0].max(0) as usize, inner.shape()[d], 1);
+            before[self.ndim() - 1 - i] = pair[0].max(0) as usize;
         }
-        let values = inner.to_vec();
-        let data = out.as_mut_slice();
-        crate::index::each_place(&hole, |i, place| data[place] = values[i]);
-        Ok(out)
+        let (source, part) = (inner.source(), inner.shape());
+        let (&n, &left) = match (part.last(), before.last()) {
+            (Some(n), Some(left)) => (n, left),
+            // Of a scalar there is no border.
+            _ => return Ok(inner.clone()),
+        };
+        Tensor::build("pad", &shape[..], |out| {
+            let (outer, width) = (&shape[..shape.len() - 1], shape[shape.len() - 1] as usize);
+            par::split(out, width, width + 8, |first, out| {
+                for (row, out) in out.chunks_exact_mut(width.max(1)).enumerate() {
+                    // The row of the part that goes here, if any.
+                    let (mut rest, mut at, mut stride) = (first + row, Some(0), 1);
+                    for (d, &size) in outer.iter().enumerate().rev() {
+                        let i = rest % size as usize;
+                        rest /= size as usize;
+                        let within = i.checked_sub(before[d]).filter(|&i| i < part[d]);
+                        at = at.zip(within).map(|(at, i)| at + i * stride);
+                        stride *= part[d];
+                    }
+                    let Some(at) = at else {
+                        out.fill(value);
+                        continue;
+                    };
+                    out[..left].fill(value);
+                    source.gather(at * n, &mut out[left..left + n]);
+                    out[left + n..].fill(value);
+                }
+            });
+        })
     }
 
     /// Pieces of `size` along `dim`, the last one perhaps smaller.

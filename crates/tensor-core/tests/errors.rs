@@ -336,6 +336,14 @@ fn views() {
     }
 }
 
+#[derive(Clone, Copy)]
+struct Sum;
+impl tensor_core::kernel::Binary<f32, f32, f32> for Sum {
+    fn at<I: tensor_core::kernel::Isa>(self, a: f32, b: f32) -> f32 {
+        a + b
+    }
+}
+
 #[test]
 fn arithmetic() {
     let (x, y) = (zeros([2, 3]), zeros([2, 4]));
@@ -352,6 +360,7 @@ fn arithmetic() {
         logical_and logical_or logical_xor);
     fail! {
         x.zip(&y, |a, b: f32| a + b) => clash("zip");
+        x.zip_kernel(&y, Sum) => clash("zip_kernel");
         x.isclose(&y, 0.0, 0.0) => clash("isclose");
         x.allclose(&y, 0.0, 0.0) => clash("allclose");
         mask.where_(&y, 0.0) => clash("where");

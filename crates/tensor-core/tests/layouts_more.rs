@@ -426,40 +426,47 @@ fn the_first_of_an_order_are_those_of_a_stable_sort() {
 /// Short rows are taken side by side; what is not finite in one changes no other.
 #[test]
 fn short_rows_of_softmax_do_not_see_each_other() {
-    for len in [1usize, 2, 10, 16, 17] {
+    for len in [1usize, 2, 10, 16, 17, 31, 32, 33, 100, 512, 513] {
         for n in [1usize, 15, 16, 17, 40] {
             let clean = Tensor::from_slice(&values::<f32>(n * len, 3), [n, len]).unwrap();
             for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-                let mut mixed = clean.clone();
-                mixed
-                    .assign(i![n / 2], Tensor::full([len], bad).unwrap())
-                    .unwrap();
-                let ours = [
-                    mixed.softmax(1).unwrap(),
-                    mixed.log_softmax(1).unwrap(),
-                    mixed.logsumexp(1).unwrap(),
-                ];
-                for (i, row) in mixed.unbind(0).unwrap().iter().enumerate() {
-                    let row: Vec<f64> = row.to_vec().iter().map(|&v| v.into()).collect();
-                    let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                    let lse = match bad.is_finite() || i != n / 2 {
-                        true => most + row.iter().map(|v| (v - most).exp()).sum::<f64>().ln(),
-                        false => bad.into(),
-                    };
-                    let same = |a: f32, b: f64| {
-                        let a = f64::from(a);
-                        a == b
-                            || (a.is_nan() && b.is_nan())
-                            || (a - b).abs() < 1e-6 * (1.0 + b.abs())
-                    };
-                    let what = format!("row {i} of {n} of {len} beside {bad}");
-                    assert!(same(ours[2][i], lse), "logsumexp, {what}");
-                    for (j, v) in row.iter().enumerate() {
-                        assert!(same(ours[1][[i, j]], v - lse), "log_softmax, {what}");
-                        assert!(same(ours[0][[i, j]], (v - lse).exp()), "softmax, {what}");
-                    }
+                // A whole row of it, or one element.
+                for width in [len, 1] {
+                    let mut mixed = clean.clone();
+                    let at = (len - width) / 2;
+                    let part = Tensor::full([width], bad).unwrap();
+                    mixed.assign(i![n / 2, at..at + width], part).unwrap();
+                    check_softmax(&mixed, &format!("beside {width} times {bad}"));
                 }
             }
+        }
+    }
+}
+
+/// Softmax, its logarithm and that of the sum against their definitions, row by row.
+fn check_softmax(x: &Tensor<f32>, what: &str) {
+    let [softmax, log_softmax] = [x.softmax(1).unwrap(), x.log_softmax(1).unwrap()];
+    let logsumexp = x.logsumexp(1).unwrap();
+    for (i, row) in x.unbind(0).unwrap().iter().enumerate() {
+        let row: Vec<f64> = row.to_vec().iter().map(|&v| v.into()).collect();
+        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let nan = row.iter().any(|v| v.is_nan());
+        let lse = match most.is_finite() {
+            true => most + row.iter().map(|v| (v - most).exp()).sum::<f64>().ln(),
+            false if nan => f64::NAN,
+            false => most,
+        };
+        let same = |a: f32, b: f64| {
+            let a = f64::from(a);
+            a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() < 1e-6 * (1.0 + b.abs())
+        };
+        let what = format!("row {i} of {:?} {what}", x.shape());
+        assert!(same(logsumexp[i], lse), "logsumexp, {what}");
+        for (j, v) in row.iter().enumerate() {
+            // Of an infinite sum nothing is a share, as in PyTorch.
+            let share = if lse.is_finite() { v - lse } else { f64::NAN };
+            assert!(same(log_softmax[[i, j]], share), "log_softmax, {what}");
+            assert!(same(softmax[[i, j]], share.exp()), "softmax, {what}");
         }
     }
 }

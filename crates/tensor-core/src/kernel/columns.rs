@@ -4,7 +4,7 @@
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::rows::RowBlock;
-use super::softmax::{WIDTH, larger, less, one};
+use super::softmax::{WIDTH, count_in, larger};
 use crate::element::Float;
 
 /// One element of each row.
@@ -91,12 +91,10 @@ impl<T: Float> Kernel for Exponentials<'_, T> {
         // What rounds to 1 counts as the largest does, so that a confident row keeps its small sum.
         let (mut sums, mut ones) = ([0.0; WIDTH], [T::ZERO; WIDTH]);
         for column in self.0.iter_mut() {
-            for i in 0..WIDTH {
-                let e = (column[i] - max[i]).exp_nonpositive::<I>();
-                column[i] = e;
-                sums[i] += less(e).f64();
-                ones[i] = ones[i] + one(e);
+            for (v, &max) in column.iter_mut().zip(&max) {
+                *v = (*v - max).exp_nonpositive::<I>();
             }
+            count_in(column, &mut sums, &mut ones);
         }
         for (sum, n) in sums.iter_mut().zip(ones) {
             *sum += n.f64() - 1.0;

@@ -3,6 +3,8 @@
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::isa::Fused;
 use super::isa::{Isa, Portable};
+#[cfg(target_arch = "x86_64")]
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A loop to be compiled once for each instruction set.
 ///
@@ -41,11 +43,28 @@ enum Set {
     Avx512,
 }
 
-/// The widest that this machine has. Not generic and never inlined, so that no kernel is compiled together with the ten
-/// questions.
+/// The widest that this machine has. One load once that is known: short rows ask once or twice each.
 #[cfg(target_arch = "x86_64")]
-#[inline(never)]
+#[inline]
 fn widest() -> Set {
+    static FOUND: AtomicU8 = AtomicU8::new(0);
+    match FOUND.load(Ordering::Relaxed) {
+        1 => Set::Portable,
+        2 => Set::Avx2,
+        3 => Set::Avx512,
+        _ => {
+            let set = look();
+            FOUND.store(set as u8 + 1, Ordering::Relaxed);
+            set
+        }
+    }
+}
+
+/// Not generic and never inlined, so that no kernel is compiled together with the ten questions.
+#[cfg(target_arch = "x86_64")]
+#[cold]
+#[inline(never)]
+fn look() -> Set {
     if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
         return Set::Portable;
     }

@@ -14,6 +14,8 @@ use std::marker::PhantomData;
 const AHEAD: usize = 1 << 14;
 /// Elements that one thread folds before another is worth waking.
 const ALONE: usize = 1 << 17;
+/// Below it, folding many accumulators costs more than waiting for few.
+const SHORT: usize = 256;
 /// At least so many elements are folded before their accumulators are combined.
 const CHUNK: usize = 1 << 15;
 /// Of very long tensors a chunk is one part in so many: enough to keep threads equally busy.
@@ -47,7 +49,11 @@ pub trait Reducer<T>: Copy + Send + Sync {
     {
         // Independent accumulators, enough to hide the latency of a step under the widest vectors: eight AVX2
         // registers of them, four of AVX-512.
-        if size_of::<Self::Acc>() <= 4 {
+        if x.len() < 48 {
+            few_lanes::<I, T, Self, 8>(self, x)
+        } else if x.len() < SHORT {
+            few_lanes::<I, T, Self, 16>(self, x)
+        } else if size_of::<Self::Acc>() <= 4 {
             lanes::<I, T, Self, 64>(self, x)
         } else {
             lanes::<I, T, Self, 32>(self, x)
@@ -84,6 +90,23 @@ fn lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R
     dispatch(Tree(r, &mut acc, PhantomData))
 }
 
+/// As [`lanes`] with one vector of them, whose tree costs less than the call of a function.
+#[inline(always)]
+fn few_lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R::Acc {
+    let mut acc = [r.identity(); LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for group in whole {
+        for (acc, &x) in acc.iter_mut().zip(group) {
+            *acc = r.add::<I>(*acc, x);
+        }
+    }
+    let mut last = tree(&mut acc, |a, b| r.merge(a, b));
+    for &x in rest {
+        last = r.add::<I>(last, x);
+    }
+    last
+}
+
 /// The best element, for an `r` that keeps the better of two, and a NaN once it meets one. `better` alone is one
 /// instruction that forgets a NaN, so that these are looked for apart, in two vectors at a time.
 #[inline(always)]
@@ -92,10 +115,25 @@ where
     T: Number,
     R: Reducer<T, Acc = T>,
 {
-    /// Few, since their tree takes as long as a hundred elements do.
+    const FEW: usize = 16;
+    /// Not many, since their tree takes as long as a hundred elements do.
     const LANES: usize = 32;
-    if x.len() < 2 * LANES {
-        return lanes::<I, T, R, 16>(r, x);
+    if x.len() < FEW {
+        return x.iter().fold(r.identity(), |best, &x| r.merge(best, x));
+    }
+    if x.len() < SHORT {
+        let (mut best, mut nan) = ([r.identity(); FEW], [T::ZERO; FEW]);
+        // The last vector begins within the one before: to see an element twice changes nothing.
+        for x in x.as_chunks::<FEW>().0.iter().chain(x.last_chunk::<FEW>()) {
+            for i in 0..FEW {
+                nan[i] = if x[i].is_nan_() { T::ONE } else { nan[i] };
+                best[i] = better(best[i], x[i]);
+            }
+        }
+        if tree(&mut nan, T::plus) != T::ZERO {
+            return first_nan(x);
+        }
+        return tree(&mut best, better);
     }
     let mut best = [r.identity(); LANES];
     let mut nan = [T::ZERO; LANES];

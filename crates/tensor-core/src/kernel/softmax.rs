@@ -116,8 +116,11 @@ impl<T: Float> Kernel for AddUp<'_, T> {
             for i in 0..WIDTH {
                 let (a, b) = (block[i], block[i + WIDTH]);
                 let (c, d) = (block[i + 2 * WIDTH], block[i + 3 * WIDTH]);
-                sums[i] += ((less(a) + less(b)) + (less(c) + less(d))).f64();
-                ones[i] = ones[i] + ((one(a) + one(b)) + (one(c) + one(d)));
+                let rest = [less(a), less(b), less(c), less(d)];
+                sums[i] += ((rest[0] + rest[1]) + (rest[2] + rest[3])).f64();
+                // What is left out is 1, or 0.
+                ones[i] =
+                    ones[i] + (((a - rest[0]) + (b - rest[1])) + ((c - rest[2]) + (d - rest[3])));
             }
         }
         let ones = tree_apart(ones, |a, b| a + b);
@@ -303,10 +306,7 @@ impl<T: Float> LogSum<T> {
             .for_each(|v| *v = (*v - max).exp_nonpositive::<I>());
         // What rounds to 1 counts as the largest does; see `AddUp`.
         let (mut terms, mut ones) = ([0.0; WIDTH], [T::ZERO; WIDTH]);
-        for i in 0..WIDTH {
-            terms[i] = less(exps[i]).f64();
-            ones[i] = one(exps[i]);
-        }
+        count_in(&exps, &mut terms, &mut ones);
         let ones = tree(&mut ones, |a, b| a + b);
         let rest = sum_lanes(&mut terms) + (ones.f64() - 1.0);
         (LogSum { max, rest }, exps)
@@ -329,16 +329,24 @@ impl<T: Float> LogSum<T> {
     }
 }
 
-/// 1 for 1, and nothing else.
-#[inline(always)]
-pub(super) fn one<T: Float>(e: T) -> T {
-    if e == T::ONE { T::ONE } else { T::ZERO }
-}
-
 /// Nothing for 1.
 #[inline(always)]
-pub(super) fn less<T: Float>(e: T) -> T {
+fn less<T: Float>(e: T) -> T {
     if e == T::ONE { T::ZERO } else { e }
+}
+
+/// Adds exponentials to sums, but for those that are 1, which it counts.
+#[inline(always)]
+pub(super) fn count_in<T: Float>(e: &[T; WIDTH], sum: &mut [f64; WIDTH], ones: &mut [T; WIDTH]) {
+    let mut rest = *e;
+    rest.iter_mut().for_each(|v| *v = less(*v));
+    for (s, v) in sum.iter_mut().zip(&rest) {
+        *s += v.f64();
+    }
+    // What is left out is 1, or 0: a selection between the two took the vectors apart.
+    for ((n, &e), &v) in ones.iter_mut().zip(e).zip(&rest) {
+        *n = *n + (e - v);
+    }
 }
 
 /// Lane sums added up in a tree.
