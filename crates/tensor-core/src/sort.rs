@@ -14,6 +14,29 @@ pub(crate) fn order<T: Number>(a: T, b: T) -> Ordering {
     by_nan.then_with(|| a.partial_cmp(&b).unwrap_or(Ordering::Equal))
 }
 
+/// Whether element and place of a row go into one integer, in whose order they are sorted without looking at the row again.
+fn packs<T: Number>(len: usize) -> bool {
+    T::DTYPE == DType::F32 && u32::try_from(len).is_ok()
+}
+
+/// An `f32` above its place: its bits in the order of the numbers, those of zeros alike and of NaN above all.
+#[inline(always)]
+fn pack<T: Number>(x: T, i: usize, descending: bool) -> i64 {
+    // The sum turns -0 into 0.
+    let x = x.to_f64() as f32 + 0.0;
+    let bits = x.to_bits() as i32;
+    let ordered = bits ^ (((bits >> 31) as u32) >> 1) as i32;
+    let rank = if x.is_nan() { i32::MAX } else { ordered };
+    let rank = if descending { !rank } else { rank };
+    (i64::from(rank) << 32) | i as i64
+}
+
+/// The place.
+#[inline(always)]
+fn unpack(packed: i64) -> i64 {
+    packed & 0xffff_ffff
+}
+
 impl<T: Number> Tensor<T> {
     /// The indices that sort `dim`; equal elements keep their order.
     ///
@@ -26,6 +49,11 @@ impl<T: Number> Tensor<T> {
     /// As [`Tensor::argsort`], for an operation named `op`.
     fn argsort_for(&self, op: &'static str, dim: isize, descending: bool) -> Result<Tensor<i64>> {
         map_rows(op, self, dim, |x, out| {
+            if packs::<T>(x.len()) {
+                (out.iter_mut().enumerate()).for_each(|(i, o)| *o = pack(x[i], i, descending));
+                out.sort_unstable();
+                return out.iter_mut().for_each(|o| *o = unpack(*o));
+            }
             (out.iter_mut().enumerate()).for_each(|(i, o)| *o = i as i64);
             out.sort_by(|&i, &j| {
                 let (a, b) = (x[i as usize], x[j as usize]);
@@ -95,6 +123,16 @@ impl<T: Number> Tensor<T> {
                     };
                     if wanted.start == 0 && k <= FEW {
                         return first_few(x, out, descending, |i, j| compare(i, j).is_lt());
+                    }
+                    if packs::<T>(x.len()) {
+                        all.clear();
+                        all.extend((x.iter().enumerate()).map(|(i, &v)| pack(v, i, descending)));
+                        if wanted.end < all.len() || k == 1 {
+                            all.select_nth_unstable(wanted.end - 1);
+                        }
+                        out.copy_from_slice(&all[wanted.clone()]);
+                        out.sort_unstable();
+                        return out.iter_mut().for_each(|o| *o = unpack(*o));
                     }
                     // The place decides between equal elements, so that there is one order.
                     let total = |i: &i64, j: &i64| compare(*i, *j).then(i.cmp(j));
