@@ -47,12 +47,17 @@ activation! {
     silu() = Silu(8) |x| x * x.sigmoid::<I>();
     /// `x · tanh(softplus(x))`
     mish() = Mish(10) |x| {
-        // With w = e^x, tanh(ln(1 + w)) = (w² + 2w) / (w² + 2w + 2); on the right, both over w².
+        // With w = e^x, tanh(ln(1 + w)) = (w² + 2w) / (w² + 2w + 2). On the right, where it is nearly 1, both are taken
+        // over w², and x loses a small share.
         let q = (-x.abs_()).exp_nonpositive::<I>();
-        let twice = q + q;
-        let numerator = if x < T::ZERO { q * q + twice } else { T::ONE + twice };
-        let more = if x < T::ZERO { T::of(2.0) } else { twice * q };
-        x * (numerator / (numerator + more))
+        let (twice, square) = (q + q, q * q);
+        if x < T::ZERO {
+            let n = square + twice;
+            x * (n / (n + T::of(2.0)))
+        } else {
+            let lost = square + square;
+            (-x).mul_add_::<I>(lost / (T::ONE + twice + lost), x)
+        }
     };
     /// `ln(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above `threshold`. PyTorch's defaults are 1 and 20;
     /// [`Tensor::softplus`] needs no threshold.

@@ -106,12 +106,6 @@ unary! { Float => T;
     cbrt = Cbrt(20) |x| x.cbrt::<I>();
     /// `1 / x`
     reciprocal = Reciprocal(2) |x| T::ONE / x;
-    /// `sin x`, radians.
-    sin = Sin(20) |x| x.sin::<I>();
-    /// `cos x`, radians.
-    cos = Cos(20) |x| x.cos::<I>();
-    /// `tan x`, radians.
-    tan = Tan(20) |x| x.tan::<I>();
     /// `arcsin x`
     asin = Asin(20) |x| x.asin::<I>();
     /// `arccos x`
@@ -161,6 +155,55 @@ unary! { Float => bool;
     isinf = IsInf(1) |x| x.abs_() == T::INFINITY;
     /// Whether `x` is neither infinite nor NaN.
     isfinite = IsFinite(1) |x| x.finite();
+}
+
+const SIN: u8 = 0;
+const COS: u8 = 1;
+const TAN: u8 = 2;
+
+/// A circular function; `NEAR`, of arguments up to [`Math::NEAR`] alone, it becomes vectors.
+#[derive(Clone, Copy)]
+struct Circular<const F: u8, const NEAR: bool>;
+impl<T: Float, const F: u8, const NEAR: bool> Unary<T, T> for Circular<F, NEAR> {
+    const COST: usize = if NEAR { 6 } else { 20 };
+    #[inline(always)]
+    fn at<I: Isa>(self, x: T) -> T {
+        match (F, NEAR) {
+            (SIN, true) => x.sin_near::<I>(),
+            (COS, true) => x.cos_near::<I>(),
+            (TAN, true) => x.tan_near::<I>(),
+            (SIN, false) => x.sin::<I>(),
+            (COS, false) => x.cos::<I>(),
+            _ => x.tan::<I>(),
+        }
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// `sin x`, radians.
+    pub fn sin(&self) -> Tensor<T> {
+        self.circular::<SIN>()
+    }
+
+    /// `cos x`, radians.
+    pub fn cos(&self) -> Tensor<T> {
+        self.circular::<COS>()
+    }
+
+    /// `tan x`, radians.
+    pub fn tan(&self) -> Tensor<T> {
+        self.circular::<TAN>()
+    }
+
+    fn circular<const F: u8>(&self) -> Tensor<T> {
+        // What a broadcast tensor repeats is asked once.
+        let once = self.view_as_layout(self.layout().once());
+        let far = |x: T| x.magnitude() > T::NEAR;
+        if T::NEAR > T::ZERO && once.find(far).is_none() {
+            return self.unary(Circular::<F, true>);
+        }
+        self.unary(Circular::<F, false>)
+    }
 }
 
 binary! { Number => T;

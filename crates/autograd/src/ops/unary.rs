@@ -105,11 +105,9 @@ unary! {
     reciprocal / Reciprocal (y) = |y, dy| -(dy * y.square()),
         2 => -(dy * (y * y));
     /// `sin x`, radians.
-    sin / Sin (x) = |x, dy| dy * x.cos(),
-        20 => dy * x.cos::<I>();
+    sin / Sin (x) = |x, dy| dy * x.cos();
     /// `cos x`, radians.
-    cos / Cos (x) = |x, dy| -(dy * x.sin()),
-        20 => -(dy * x.sin::<I>());
+    cos / Cos (x) = |x, dy| -(dy * x.sin());
     /// `tan x`, radians.
     tan / Tan (y) = |y, dy| dy * (y.square() + 1.0),
         2 => dy * (y * y + T::ONE);

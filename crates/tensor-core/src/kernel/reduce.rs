@@ -310,7 +310,7 @@ pub fn fold_dims<T, R, O>(
         .zip(reduced.shape())
         .any(|(&s, &n)| s == 1 && n > 1);
     if let (Some((1, run)), false) = (inner, rows_adjacent)
-        && run >= 8
+        && (run >= 8 || Source::new(data, reduced).pitch() == Some(run))
         && len > 1
     {
         return fold_columns(r, data, &places, reduced, run, out, finish);
@@ -376,6 +376,21 @@ impl<T: Copy, R: Reducer<T>> Kernel for AddFewRows<'_, T, R> {
     }
 }
 
+/// Rows of few columns, one after the other, added to the accumulators of their columns: as a vector holds several rows,
+/// sixteen of them count as one.
+fn fold_narrow<T: Copy, R: Reducer<T>>(r: R, rows: &[T], acc: &mut [R::Acc]) {
+    let width = acc.len();
+    let whole = rows.len() / (16 * width) * (16 * width);
+    let mut wide = vec![r.identity(); 16 * width];
+    dispatch(AddFewRows(r, &rows[..whole], &mut wide));
+    for part in wide.chunks_exact(width) {
+        for (acc, &more) in acc.iter_mut().zip(part) {
+            *acc = r.merge(*acc, more);
+        }
+    }
+    dispatch(AddFewRows(r, &rows[whole..], acc));
+}
+
 /// As [`fold_dims`] where neighbouring results read neighbouring elements: whole rows of `run` results are carried
 /// along together.
 fn fold_columns<T, R, O>(
@@ -415,6 +430,10 @@ fn fold_columns<T, R, O>(
         let mut acc = vec![r.identity(); end - start];
         let (mut at, end) = (part * ROWS, len.min((part + 1) * ROWS));
         let width = acc.len();
+        if width < GROUP_OF_COLUMNS && rows.pitch() == Some(width) {
+            fold_narrow(r, &data[rows.place(at)..][..(end - at) * width], &mut acc);
+            return acc;
+        }
         let line = |row: usize| &data[rows.place(row)..][..width];
         let lines = |at: usize| -> [_; AT_A_TIME] { std::array::from_fn(|i| line(at + i)) };
         let mut next = (at + AT_A_TIME <= end).then(|| lines(at));

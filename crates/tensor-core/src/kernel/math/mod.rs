@@ -1,8 +1,8 @@
 //! The scalar mathematics that kernels inline.
 //!
 //! Most functions have neither branch nor call nor table: a loop over slices becomes vector code under whichever features
-//! its function has. The others are calls: in single precision `cbrt`, `sin`, `cos`, `tan`, `lgamma`, `digamma`, `pow`,
-//! `atan2` and `hypot`; in double precision all from `cbrt` on. Where single precision has a function in [`wide`], it
+//! its function has. The others are calls: in single precision `cbrt`, `lgamma`, `digamma`, `pow`, `atan2` and
+//! `hypot`, and `sin`, `cos` and `tan` far from 0; in double precision all from `cbrt` on. Where single precision has a function in [`wide`], it
 //! comes from double precision and is off by the last rounding alone. The two bounds are the largest errors measured for `f32` and for `f64` in units in the last place (ulp), with and
 //! without fused multiply-add; those of plain calls hold for the C library they were measured with.
 mod exp;
@@ -17,6 +17,9 @@ use crate::kernel::isa::Isa;
 
 /// Elementary and special functions of a floating-point number; NaN leads to NaN, edges are those of C99.
 pub trait Math: Copy {
+    /// Arguments up to this size have circular functions without a branch; 0 where none has.
+    const NEAR: Self;
+
     /// `self · b + c`, rounded once where the instruction set can and twice elsewhere.
     fn mul_add_<I: Isa>(self, b: Self, c: Self) -> Self;
 
@@ -58,12 +61,18 @@ pub trait Math: Copy {
     fn rsqrt<I: Isa>(self) -> Self;
     /// `∛x`. At most 0.51 and 0.51 ulp.
     fn cbrt<I: Isa>(self) -> Self;
-    /// `sin x`. At most 0.57 and 0.52 ulp.
+    /// `sin x`. At most 0.51 and 0.52 ulp.
     fn sin<I: Isa>(self) -> Self;
-    /// `cos x`. At most 0.57 and 0.52 ulp.
+    /// `cos x`. At most 0.51 and 0.52 ulp.
     fn cos<I: Isa>(self) -> Self;
     /// `tan x`. At most 0.51 and 0.52 ulp.
     fn tan<I: Isa>(self) -> Self;
+    /// [`Math::sin`], with the same bits and without a branch, of an `x` that is not beyond [`Math::NEAR`].
+    fn sin_near<I: Isa>(self) -> Self;
+    /// [`Math::cos`] in the same way.
+    fn cos_near<I: Isa>(self) -> Self;
+    /// [`Math::tan`] in the same way.
+    fn tan_near<I: Isa>(self) -> Self;
     /// `arcsin x`. At most 0.51 and 0.51 ulp.
     fn asin<I: Isa>(self) -> Self;
     /// `arccos x`. At most 0.51 and 0.51 ulp.
@@ -121,6 +130,8 @@ macro_rules! rows {
 }
 
 impl Math for f32 {
+    const NEAR: f32 = wide::NEAR as f32;
+
     #[inline(always)]
     fn mul_add_<I: Isa>(self, b: f32, c: f32) -> f32 {
         if I::FMA {
@@ -158,9 +169,12 @@ impl Math for f32 {
         sqrt(x) => x.sqrt();
         rsqrt(x) => 1.0 / x.sqrt();
         cbrt(x) => x.cbrt();
-        sin(x) => x.sin();
-        cos(x) => x.cos();
-        tan(x) => f64::from(x).tan() as f32;
+        sin(x) => if x.abs() > f32::NEAR { f64::from(x).sin() as f32 } else { wide::sin::<I>(x.into()) as f32 };
+        cos(x) => if x.abs() > f32::NEAR { f64::from(x).cos() as f32 } else { wide::cos::<I>(x.into()) as f32 };
+        tan(x) => if x.abs() > f32::NEAR { f64::from(x).tan() as f32 } else { wide::tan::<I>(x.into()) as f32 };
+        sin_near(x) => wide::sin::<I>(x.into()) as f32;
+        cos_near(x) => wide::cos::<I>(x.into()) as f32;
+        tan_near(x) => wide::tan::<I>(x.into()) as f32;
         asin(x) => wide::asin::<I>(x.into()) as f32;
         acos(x) => wide::acos::<I>(x.into()) as f32;
         atan(x) => wide::atan::<I>(x.into()) as f32;
@@ -184,6 +198,8 @@ impl Math for f32 {
 }
 
 impl Math for f64 {
+    const NEAR: f64 = 0.0;
+
     #[inline(always)]
     fn mul_add_<I: Isa>(self, b: f64, c: f64) -> f64 {
         if I::FMA {
@@ -227,6 +243,9 @@ impl Math for f64 {
         sin(x) => x.sin();
         cos(x) => x.cos();
         tan(x) => x.tan();
+        sin_near(x) => x.sin();
+        cos_near(x) => x.cos();
+        tan_near(x) => x.tan();
         asin(x) => x.asin();
         acos(x) => x.acos();
         atan(x) => x.atan();

@@ -92,8 +92,8 @@ table! {
     sqrt 0.501 f64::sqrt;
     rsqrt 2.5 |x| 1.0 / x.sqrt();
     cbrt 2.5 f64::cbrt;
-    sin 2.5 f64::sin;
-    cos 2.5 f64::cos;
+    sin 0.51 f64::sin;
+    cos 0.51 f64::cos;
     tan 0.51 f64::tan;
     asin 0.51 f64::asin;
     acos 0.51 f64::acos;

@@ -348,3 +348,40 @@ fn the_normal_distribution_keeps_its_bounds() {
     check::<Portable>();
     check::<Fused>();
 }
+
+#[test]
+fn circular_functions_have_the_same_bits_without_a_branch() {
+    fn check<I: Isa>() {
+        for pattern in (0..f32::NEAR.to_bits()).step_by(STEPS.1 as usize) {
+            for x in [f32::from_bits(pattern), -f32::from_bits(pattern)] {
+                assert!(
+                    same(x.sin_near::<I>().into(), Math::sin::<I>(x).into()),
+                    "sin {x}"
+                );
+                assert!(
+                    same(x.cos_near::<I>().into(), Math::cos::<I>(x).into()),
+                    "cos {x}"
+                );
+                assert!(
+                    same(x.tan_near::<I>().into(), Math::tan::<I>(x).into()),
+                    "tan {x}"
+                );
+            }
+        }
+        assert!(f32::NAN.sin_near::<I>().is_nan() && f32::NAN.cos_near::<I>().is_nan());
+        // Where both parts of the reduction count: the nearest numbers to multiples of a quarter turn.
+        for n in 1..160_000 {
+            let x = (f64::from(n) * std::f64::consts::FRAC_PI_2) as f32;
+            for (got, want) in [
+                (x.sin_near::<I>(), f64::from(x).sin()),
+                (x.cos_near::<I>(), f64::from(x).cos()),
+                (x.tan_near::<I>(), f64::from(x).tan()),
+            ] {
+                let error = sweep::ulps(got, want);
+                assert!(error <= 0.51, "{n} quarter turns, {x}: {error} ulp");
+            }
+        }
+    }
+    check::<Portable>();
+    check::<Fused>();
+}

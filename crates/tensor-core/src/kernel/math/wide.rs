@@ -2,7 +2,7 @@
 //! result is off by about 2⁻³² of itself, so that only the rounding to single precision counts.
 //!
 //! An argument is a double that came from a single. The polynomials come from a Remez exchange at 60 digits.
-use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, LN_2, LOG2_E, LOG10_2, LOG10_E, PI};
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, FRAC_PI_4, LN_2, LOG2_E, LOG10_2, LOG10_E, PI};
 
 use super::real::{Real, horner};
 use super::{Isa, Math};
@@ -58,6 +58,22 @@ const ASIN: &[f64] = &[
     0.02461829694159795,
     0.007469316650835366,
     0.03469275046767344,
+];
+/// Up to it, the number of quarter turns in an argument times `PI_2.0` is exact.
+pub(super) const NEAR: f64 = 262_144.0;
+/// `π/2` in two parts, the first with 33 bits.
+const PI_2: (f64, f64) = (1.5707963267341256, 6.077100506506192e-11);
+/// `(sin r / r - 1) / r²`, and `(cos r - 1 + r²/2) / r⁴`, as polynomials in `r²`, on `r ≤ π/4`.
+const SIN: &[f64] = &[
+    -0.16666666641608927,
+    0.008333329383788775,
+    -0.00019839334145072457,
+    2.7183047667499346e-06,
+];
+const COS: &[f64] = &[
+    0.041666646857144114,
+    -0.0013887367028330817,
+    2.4438391767270113e-05,
 ];
 /// From there on, `erf` rounds to 1.
 const ERF_MAX: f64 = 4.0;
@@ -286,4 +302,43 @@ pub(super) fn erfc<I: Isa>(x: f64) -> f64 {
     let t = (a - 2.5) / (a + 2.5);
     let y = exp::<I>(-a * a) * horner::<I, f64>(t, ERFCX);
     if x < 0.0 { 2.0 - y } else { y }
+}
+
+/// `(odd, half, sin r, cos r)` with `x = n π/2 + r` and `|r| ≤ π/4`, where `odd` says whether `n` is, and `half` whether
+/// its second bit is set; for `|x|` up to [`NEAR`].
+#[inline(always)]
+fn circular<I: Isa>(x: f64) -> (bool, bool, f64, f64) {
+    // The magic number leaves `n` in the low bits.
+    const MAGIC: f64 = 6_755_399_441_055_744.0;
+    let shifted = x.mul_add_::<I>(FRAC_2_PI, MAGIC);
+    let n = shifted - MAGIC;
+    let r = n.mul_add_::<I>(-PI_2.1, n.mul_add_::<I>(-PI_2.0, x));
+    let z = r * r;
+    let sin = (r * z).mul_add_::<I>(horner::<I, f64>(z, SIN), r);
+    let cos = (z * z).mul_add_::<I>(horner::<I, f64>(z, COS), z.mul_add_::<I>(-0.5, 1.0));
+    let bits = shifted.to_bits();
+    (bits & 1 == 1, bits & 2 == 2, sin, cos)
+}
+
+#[inline(always)]
+pub(super) fn sin<I: Isa>(x: f64) -> f64 {
+    let (odd, half, sin, cos) = circular::<I>(x);
+    let y = if odd { cos } else { sin };
+    let y = if half { -y } else { y };
+    // Of -0 the remainder is 0.
+    if x == 0.0 { x } else { y }
+}
+
+#[inline(always)]
+pub(super) fn cos<I: Isa>(x: f64) -> f64 {
+    let (odd, half, sin, cos) = circular::<I>(x);
+    let y = if odd { sin } else { cos };
+    if odd != half { -y } else { y }
+}
+
+#[inline(always)]
+pub(super) fn tan<I: Isa>(x: f64) -> f64 {
+    let (odd, _, sin, cos) = circular::<I>(x);
+    let (over, under) = if odd { (-cos, sin) } else { (sin, cos) };
+    if x == 0.0 { x } else { over / under }
 }
