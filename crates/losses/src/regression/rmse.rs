@@ -52,12 +52,21 @@ impl<T: Float> Kernel for Squares<'_, T> {
     #[inline(always)]
     fn run<I: Isa>(self) -> (f64, f64) {
         let (mut sums, mut largest) = ([0.0f64; WIDTH], [0.0f64; WIDTH]);
-        for (x, t) in self.x.chunks(WIDTH).zip(self.t.chunks(WIDTH)) {
-            for (i, (x, t)) in x.iter().zip(t).enumerate() {
-                let d = x.f64() - t.f64();
-                sums[i] += (d * self.scale) * (d * self.scale);
-                largest[i] = largest[i].max_(d.abs());
+        let mut add = |i: usize, x: T, t: T| {
+            let d = x.f64() - t.f64();
+            sums[i] += (d * self.scale) * (d * self.scale);
+            largest[i] = largest[i].max_(d.abs());
+        };
+        // Groups of fixed length become vectors.
+        let (x, rest_x) = self.x.as_chunks::<WIDTH>();
+        let (t, rest_t) = self.t.as_chunks::<WIDTH>();
+        for (x, t) in x.iter().zip(t) {
+            for i in 0..WIDTH {
+                add(i, x[i], t[i]);
             }
+        }
+        for (i, (&x, &t)) in rest_x.iter().zip(rest_t).enumerate() {
+            add(i, x, t);
         }
         (
             sum_lanes(&mut sums),

@@ -6,6 +6,7 @@
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::math::Math;
+use super::prefetch;
 use super::reduce::tree;
 use crate::element::Float;
 
@@ -72,6 +73,9 @@ pub fn max<T: Float>(x: &[T]) -> T {
     dispatch(Largest(x))
 }
 
+/// How far ahead a row is asked for, in bytes: the length of a thousand `f32`.
+const AHEAD: usize = 4096;
+
 /// A function of its own, as [`AddUp`] is: within a longer one the compiler took the vectors of such loops apart, or kept
 /// them in memory.
 struct Largest<'a, T>(&'a [T]);
@@ -84,6 +88,8 @@ impl<T: Float> Kernel for Largest<'_, T> {
         let mut lanes = [T::LOWEST; BLOCK];
         let (whole, rest) = self.0.as_chunks::<BLOCK>();
         for block in whole {
+            // The row after the next: what comes after this pass leaves the memory idle.
+            prefetch::lines(block, AHEAD);
             for (m, &v) in lanes.iter_mut().zip(block) {
                 *m = larger(*m, v);
             }
