@@ -65,7 +65,7 @@ impl<T: Number> Reducer<T> for Max {
     }
     #[inline(always)]
     fn run<I: Isa>(self, x: &[T]) -> T {
-        extreme::<I, T, _>(self, x, |a, b| if a > b { a } else { b })
+        extreme(self, x, |a, b| if a > b { a } else { b })
     }
 }
 
@@ -87,7 +87,7 @@ impl<T: Number> Reducer<T> for Min {
     }
     #[inline(always)]
     fn run<I: Isa>(self, x: &[T]) -> T {
-        extreme::<I, T, _>(self, x, |a, b| if a < b { a } else { b })
+        extreme(self, x, |a, b| if a < b { a } else { b })
     }
 }
 

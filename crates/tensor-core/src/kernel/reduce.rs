@@ -110,7 +110,7 @@ fn few_lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) 
 /// The best element, for an `r` that keeps the better of two, and a NaN once it meets one. `better` alone is one
 /// instruction that forgets a NaN, so that these are looked for apart, in two vectors at a time.
 #[inline(always)]
-pub(crate) fn extreme<I: Isa, T, R>(r: R, x: &[T], better: impl Fn(T, T) -> T) -> T
+pub(crate) fn extreme<T, R>(r: R, x: &[T], better: impl Fn(T, T) -> T) -> T
 where
     T: Number,
     R: Reducer<T, Acc = T>,
