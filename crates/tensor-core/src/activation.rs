@@ -50,12 +50,12 @@ activation! {
         // With w = e^x, tanh(ln(1 + w)) = (w² + 2w) / (w² + 2w + 2). On the right, where it is nearly 1, both are taken
         // over w², and x loses a small share.
         let q = (-x.abs_()).exp_nonpositive::<I>();
-        let (twice, square) = (q + q, q * q);
+        let twice = q + q;
         if x < T::ZERO {
-            let n = square + twice;
+            let n = q.mul_add_::<I>(q, twice);
             x * (n / (n + T::of(2.0)))
         } else {
-            let lost = square + square;
+            let lost = twice * q;
             (-x).mul_add_::<I>(lost / (T::ONE + twice + lost), x)
         }
     };

@@ -158,7 +158,12 @@ pub(super) fn sigmoid<I: Isa, T: Real>(x: T) -> T {
     // From e^-|x|, which cannot overflow: 1/(1+z) on the right, z/(1+z) on the left.
     let z = exp_nonpositive::<I, T>(-x.abs_());
     let numerator = if x < T::of(0.0) { z } else { T::of(1.0) };
-    numerator / (T::of(1.0) + z)
+    let sum = T::of(1.0) + z;
+    let y = numerator / sum;
+    // What the sum dropped, as a share of it: a rough inverse will do, 1 - z/2.
+    let lost = z - (sum - T::of(1.0));
+    let share = lost * z.mul_add_::<I>(T::of(-0.5), T::of(1.0));
+    (-y).mul_add_::<I>(share, y)
 }
 
 /// `e^(a²/2) Φ(-a)` as a polynomial in `(a - 3) / (a + 3)`, on `0 ≤ a ≤ 15`: beyond, it rounds to 0.

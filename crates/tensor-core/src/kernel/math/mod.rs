@@ -46,7 +46,7 @@ pub trait Math: Copy {
     fn log10<I: Isa>(self) -> Self;
     /// `(e^x - e^-x) / (e^x + e^-x)`. At most 0.51 and 1.34 ulp.
     fn tanh<I: Isa>(self) -> Self;
-    /// `1 / (1 + e^-x)`, relatively accurate in both tails. At most 2.41 and 1.92 ulp.
+    /// `1 / (1 + e^-x)`, relatively accurate in both tails. At most 2 and 1.92 ulp.
     fn sigmoid<I: Isa>(self) -> Self;
     /// `ln(1 + e^x)`, relatively accurate in both tails. At most 1.16 and 0.76 ulp.
     fn softplus<I: Isa>(self) -> Self;

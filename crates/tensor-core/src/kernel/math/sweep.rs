@@ -86,7 +86,7 @@ table! {
     log2 0.51 f64::log2;
     log10 0.51 f64::log10;
     tanh 0.51 f64::tanh;
-    sigmoid 2.5 sigmoid;
+    sigmoid 2.1 sigmoid;
     softplus 1.25 softplus;
     log_sigmoid 1.25 |x| -softplus(-x);
     sqrt 0.501 f64::sqrt;
