@@ -56,7 +56,13 @@ activation! {
             x * (n / (n + T::of(2.0)))
         } else {
             let lost = twice * q;
-            (-x).mul_add_::<I>(lost / (T::ONE + twice + lost), x)
+            let share = lost / (T::ONE + twice + lost);
+            // No share of infinity either.
+            if share > T::ZERO {
+                (-x).mul_add_::<I>(share, x)
+            } else {
+                x + share
+            }
         }
     };
     /// `ln(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above `threshold`. PyTorch's defaults are 1 and 20;
