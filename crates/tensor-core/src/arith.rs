@@ -196,10 +196,10 @@ impl<T: Float> Tensor<T> {
     }
 
     fn circular<const F: u8>(&self) -> Tensor<T> {
-        // What a broadcast tensor repeats is asked once.
+        // What a broadcast tensor repeats is asked once; of a few elements the question would cost more than it saves.
         let once = self.view_as_layout(self.layout().once());
         let far = |x: T| x.magnitude() > T::NEAR;
-        if T::NEAR > T::ZERO && once.find(far).is_none() {
+        if T::NEAR > T::ZERO && once.numel() > 32 && once.find(far).is_none() {
             return self.unary(Circular::<F, true>);
         }
         self.unary(Circular::<F, false>)
