@@ -211,7 +211,9 @@ impl<T: Number> Tensor<T> {
         self.slice_index(op, dim, index, src.shape())?;
         let d = self.dim_index(op, dim)?;
         let size = self.shape().get(d).copied().unwrap_or(1);
-        check_index(op, index, d, size)?;
+        if src.numel() > 0 {
+            check_index(op, index, d, size)?;
+        }
         let inner: usize = self.shape().iter().skip(d + 1).product();
         let (index, src) = (index.to_vec(), src.try_contiguous(op)?);
         let src = src.as_slice().unwrap_or(&[]);

@@ -115,3 +115,12 @@ fn activations_of_the_largest_numbers() {
     straight::<f32>();
     straight::<f64>();
 }
+
+/// Where there is nothing to add, no index is looked at.
+#[test]
+fn an_index_that_adds_nothing() {
+    let x = Tensor::<f64>::zeros([0, 1, 1, 0]).unwrap();
+    let src = Tensor::zeros([0, 1, 1, 1]).unwrap();
+    let y = x.index_add(-1, &Tensor::from([0]), &src).unwrap();
+    assert_eq!(y.shape(), [0, 1, 1, 0]);
+}
