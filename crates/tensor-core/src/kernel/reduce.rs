@@ -14,8 +14,9 @@ use std::marker::PhantomData;
 const AHEAD: usize = 1 << 14;
 /// Elements that one thread folds before another is worth waking.
 const ALONE: usize = 1 << 17;
-/// Below it, folding many accumulators costs more than waiting for few.
+/// Below it, folding many accumulators costs more than waiting for few, and below the other, than for fewer still.
 const SHORT: usize = 256;
+const SHORTER: usize = 48;
 /// At least so many elements are folded before their accumulators are combined.
 const CHUNK: usize = 1 << 15;
 /// Of very long tensors a chunk is one part in so many: enough to keep threads equally busy.
@@ -49,7 +50,7 @@ pub trait Reducer<T>: Copy + Send + Sync {
     {
         // Independent accumulators, enough to hide the latency of a step under the widest vectors: eight AVX2
         // registers of them, four of AVX-512.
-        if x.len() < 48 {
+        if x.len() < SHORTER {
             few_lanes::<I, T, Self, 8>(self, x)
         } else if x.len() < SHORT {
             few_lanes::<I, T, Self, 16>(self, x)
