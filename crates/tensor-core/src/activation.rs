@@ -46,25 +46,7 @@ activation! {
     /// `x · sigmoid(x)`
     silu() = Silu(8) |x| x * x.sigmoid::<I>();
     /// `x · tanh(softplus(x))`
-    mish() = Mish(10) |x| {
-        // With w = e^x, tanh(ln(1 + w)) = (w² + 2w) / (w² + 2w + 2). On the right, where it is nearly 1, both are taken
-        // over w², and x loses a small share.
-        let q = (-x.abs_()).exp_nonpositive::<I>();
-        let twice = q + q;
-        if x < T::ZERO {
-            let n = q.mul_add_::<I>(q, twice);
-            x * (n / (n + T::of(2.0)))
-        } else {
-            let lost = twice * q;
-            let share = lost / (T::ONE + twice + lost);
-            // No share of infinity either.
-            if share > T::ZERO {
-                (-x).mul_add_::<I>(share, x)
-            } else {
-                x + share
-            }
-        }
-    };
+    mish() = Mish(10) |x| x.mish::<I>();
     /// `ln(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above `threshold`. PyTorch's defaults are 1 and 20;
     /// [`Tensor::softplus`] needs no threshold.
     softplus_with(beta, threshold) = SoftplusWith(10) |x| {

@@ -122,9 +122,11 @@ impl<T: Float> RowLoss<T, 2> for MultilabelSoftMargin<T> {
         g: T,
         dx: &mut [T],
     ) {
-        let g = T::of(g.f64() / x.len() as f64);
+        // In double precision, so that only the last rounding counts.
+        let g = g.f64() / x.len() as f64;
         for ((d, &x), &t) in dx.iter_mut().zip(x).zip(t) {
-            *d = g * Pointwise::<T, 2>::slope::<I, K>(&BceWithLogits, [x, t]);
+            let operands = [x.f64(), t.f64()];
+            *d = T::of(g * Pointwise::<f64, 2>::slope::<I, K>(&BceWithLogits, operands));
         }
         if let Some((_, w)) = &self.weight {
             for (d, &w) in dx.iter_mut().zip(w) {

@@ -166,6 +166,35 @@ pub(super) fn sigmoid<I: Isa, T: Real>(x: T) -> T {
     (-y).mul_add_::<I>(share, y)
 }
 
+/// From there on, `tanh(softplus(x))` rounds to 1.
+pub(super) const MISH_MAX: f64 = 40.0;
+/// From there down, `x e^x` rounds to 0.
+const MISH_MIN: f64 = -752.0;
+
+/// `x · tanh(ln(1 + w)) = x (w² + 2w) / (w² + 2w + 2)`, where `w` is `e^x`.
+#[inline(always)]
+pub(super) fn mish_of(x: f64, w: f64) -> f64 {
+    let n = w * (w + 2.0);
+    x * (n / (n + 2.0))
+}
+
+#[inline(always)]
+pub(super) fn mish<I: Isa>(x: f64) -> f64 {
+    let x = if x < MISH_MIN { MISH_MIN } else { x };
+    let limited = if x > MISH_MAX { MISH_MAX } else { x };
+    // As in `exp_nonpositive`, the power is lifted; far on the left, where `w` is denormal and the product `x w` need not
+    // be, it comes down only with the product.
+    let (p, shifted) = reduce_beside_one::<I, f64>(limited, f64::MAGIC_LIFTED);
+    let power = f64::power_of_two(shifted);
+    let lifted = p.mul_add_::<I>(power, power);
+    let back = 1.0 / 18_446_744_073_709_551_616.0;
+    if x < -100.0 {
+        x * lifted * back
+    } else {
+        mish_of(x, lifted * back)
+    }
+}
+
 /// `e^(a²/2) Φ(-a)` as a polynomial in `(a - 3) / (a + 3)`, on `0 ≤ a ≤ 15`: beyond, it rounds to 0.
 const MILLS: [f32; 10] = [
     0.12151395,

@@ -117,13 +117,17 @@ pub(super) fn softplus<I: Isa, T: Real>(x: T) -> T {
 
 #[inline(always)]
 pub(super) fn softplus_nonpositive<I: Isa, T: Real>(x: T) -> T {
-    let z = exp_nonpositive::<I, T>(x);
-    let upper = z > T::of(UPPER);
-    let f = if upper {
-        T::of(0.5) * z - T::of(0.5)
+    T::ln_1p_unit::<I>(exp_nonpositive::<I, T>(x))
+}
+
+/// `ln(1 + z)` for `z` in `[0, 1]`, where `1 + f` is `1 + z` or half of it.
+#[inline(always)]
+pub(super) fn ln_1p_unit<I: Isa, T: Real>(z: T) -> T {
+    let (zero, half, one) = (T::of(0.0), T::of(0.5), T::of(1.0));
+    let (e, f) = if z > T::of(UPPER) {
+        (one, half * z - half)
     } else {
-        z
+        (zero, z)
     };
-    let e = if upper { T::of(1.0) } else { T::of(0.0) };
     join::<I, T>(e, f)
 }

@@ -57,6 +57,8 @@ pub trait Math: Copy {
     fn softplus_nonpositive<I: Isa>(self) -> Self;
     /// `ln(1 / (1 + e^-x))`, which is `-softplus(-x)`. At most 1.16 and 0.76 ulp.
     fn log_sigmoid<I: Isa>(self) -> Self;
+    /// `x · tanh(softplus(x))`, and its limit at -∞, -0. At most 0.51 and 2.6 ulp.
+    fn mish<I: Isa>(self) -> Self;
     /// `√x`, an instruction. At most 0.5 and 0.5 ulp.
     fn sqrt<I: Isa>(self) -> Self;
     /// `1 / √x`, two instructions. At most 1.5 and 1.37 ulp.
@@ -168,6 +170,7 @@ impl Math for f32 {
         softplus(x) => log::softplus::<I, f32>(x);
         softplus_nonpositive(x) => log::softplus_nonpositive::<I, f32>(x);
         log_sigmoid(x) => -log::softplus::<I, f32>(-x);
+        mish(x) => wide::mish::<I>(x.into()) as f32;
         sqrt(x) => x.sqrt();
         rsqrt(x) => 1.0 / x.sqrt();
         cbrt(x) => x.cbrt();
@@ -239,6 +242,7 @@ impl Math for f64 {
         softplus(x) => log::softplus::<I, f64>(x);
         softplus_nonpositive(x) => log::softplus_nonpositive::<I, f64>(x);
         log_sigmoid(x) => -log::softplus::<I, f64>(-x);
+        mish(x) => exp::mish::<I>(x);
         sqrt(x) => x.sqrt();
         rsqrt(x) => 1.0 / x.sqrt();
         cbrt(x) => x.cbrt();

@@ -73,6 +73,8 @@ pub(super) trait Real:
     fn split(self) -> (Self, Self, Self);
     /// `ln(1 + f) - f` for `1 + f` in `[√½, √2]`.
     fn ln_1p_tail<I: Isa>(f: Self) -> Self;
+    /// `ln(1 + z)` for `z` in `[0, 1]`.
+    fn ln_1p_unit<I: Isa>(z: Self) -> Self;
 }
 
 /// `√½`: subtracting its bits from a number's makes the exponent field count from there.
@@ -88,6 +90,18 @@ const LN_32: &[f32] = &[
     -0.1316157,
     0.12761553,
     -0.07630547,
+];
+/// `(ln(1 + z) - z) / z²` as a polynomial in `z - ½`, about which its terms cancel least, on `[0, 1]`.
+const LN_1P_UNIT: &[f32] = &[
+    -0.37813956,
+    0.1792249,
+    -0.093231857,
+    0.05108906,
+    -0.028905001,
+    0.016656986,
+    -0.010177704,
+    0.006930693,
+    -0.003318474,
 ];
 /// `(2 atanh(s)/s - 2) / s²` as a polynomial in `s²`, on `s ≤ (√2 - 1)/(√2 + 1)`.
 const LN_64: &[f64] = &[
@@ -173,6 +187,11 @@ impl Real for f32 {
         let square_lost = f.mul_add_::<I>(f, -square);
         let cubic = square * f * horner::<I, f32>(f, LN_32);
         square.mul_add_::<I>(-0.5, square_lost.mul_add_::<I>(-0.5, cubic))
+    }
+    #[inline(always)]
+    fn ln_1p_unit<I: Isa>(z: f32) -> f32 {
+        let curve = horner::<I, f32>(z - 0.5, LN_1P_UNIT);
+        (z * z).mul_add_::<I>(curve, z)
     }
 }
 
@@ -270,5 +289,9 @@ impl Real for f64 {
         let half_square = 0.5 * f * f;
         let r = horner::<I, f64>(z, LN_64) * z;
         s.mul_add_::<I>(half_square + r, -half_square)
+    }
+    #[inline(always)]
+    fn ln_1p_unit<I: Isa>(z: f64) -> f64 {
+        super::log::ln_1p_unit::<I, f64>(z)
     }
 }

@@ -75,6 +75,16 @@ fn sigmoid(x: f64) -> f64 {
 fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p() + if x.is_nan() { x } else { 0.0 }
 }
+/// `x · tanh(softplus(x))`, relatively accurate on the left too; at -∞ the limit.
+fn mish(x: f64) -> f64 {
+    if x > 40.0 {
+        return x;
+    }
+    if x == f64::NEG_INFINITY {
+        return -0.0;
+    }
+    x * x.exp().ln_1p().tanh()
+}
 
 table! {
     exp 0.51 f64::exp;
@@ -89,6 +99,7 @@ table! {
     sigmoid 2.1 sigmoid;
     softplus 1.25 softplus;
     log_sigmoid 1.25 |x| -softplus(-x);
+    mish 0.51 mish;
     sqrt 0.501 f64::sqrt;
     rsqrt 2.5 |x| 1.0 / x.sqrt();
     cbrt 2.5 f64::cbrt;

@@ -74,6 +74,7 @@ entries! {
     erfc 2.5;
     lgamma 2.5;
     digamma 2.5;
+    mish 2.6;
 }
 
 /// The distance of `got` from `want + rest ulp(want)` in units of the last place of `want`.

@@ -4,6 +4,7 @@
 //! An argument is a double that came from a single. The polynomials come from a Remez exchange at 60 digits.
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, FRAC_PI_4, LN_2, LOG2_E, LOG10_2, LOG10_E, PI};
 
+use super::exp::{MISH_MAX, mish_of};
 use super::real::{Real, horner};
 use super::{Isa, Math};
 
@@ -134,6 +135,12 @@ fn at_most(x: f64, most: f64) -> f64 {
     if x > most { most } else { x }
 }
 
+/// `max(x, least)` that lets NaN through.
+#[inline(always)]
+fn at_least(x: f64, least: f64) -> f64 {
+    if x < least { least } else { x }
+}
+
 /// `y` for a finite `x`, and `x` itself for what is not finite.
 #[inline(always)]
 fn if_finite(x: f64, y: f64) -> f64 {
@@ -143,9 +150,16 @@ fn if_finite(x: f64, y: f64) -> f64 {
 #[inline(always)]
 pub(super) fn exp<I: Isa>(x: f64) -> f64 {
     let x = at_most(x, 90.0);
-    let x = if x < -105.0 { -105.0 } else { x };
+    let x = at_least(x, -120.0);
     let (p, power) = reduce::<I>(x, EXP);
     p.mul_add_::<I>(power, power)
+}
+
+#[inline(always)]
+pub(super) fn mish<I: Isa>(x: f64) -> f64 {
+    // Further down `x e^x` rounds to 0.
+    let x = at_least(x, -120.0);
+    mish_of(x, exp::<I>(at_most(x, MISH_MAX)))
 }
 
 /// `e^a - 1` for an `a` that is not negative; infinite in single precision from 90 on.
