@@ -2,7 +2,6 @@
 
 use crate::element::{Element, Float, Number};
 use crate::error::{Dims, Error, Result};
-use crate::kernel::bands::{self, Band, Parts};
 use crate::kernel::columns::Columns;
 use crate::kernel::dispatch::{Kernel, dispatch};
 use crate::kernel::isa::Isa;
@@ -10,7 +9,7 @@ use crate::kernel::math::Math;
 use crate::kernel::par;
 use crate::kernel::reduce::Run;
 use crate::kernel::rows::{RowBlock, Rows, dim_last};
-use crate::kernel::softmax::{LogSum, WIDTH, log_softmax_row, softmax_row};
+use crate::kernel::softmax::{LogSum, WIDTH, shift_row, softmax_row};
 use crate::layout::checked_numel;
 use crate::reduce::{Max, Min};
 use crate::tensor::Tensor;
@@ -157,29 +156,9 @@ impl<T: Float> Kernel for LogSums<'_, T> {
         for (i, out) in self.out.chunks_mut(WIDTH).enumerate() {
             let (at, n) = (i * WIDTH, out.len());
             let short = Columns::of(self.rows, at, n, self.len);
-            let (max, rest) = match short.and_then(|mut x| x.exponentials()) {
-                Some(parts) => parts,
-                None if bands::suits(self.len) => {
-                    let Parts {
-                        mut max,
-                        mut rest,
-                        finite,
-                    } = Band::of(self.rows, at, n).sums(&mut []);
-                    for i in (0..n).filter(|&i| !finite[i]) {
-                        let sum = LogSum::of::<I>(self.rows.row(at + i));
-                        (max[i], rest[i]) = (sum.max, sum.rest);
-                    }
-                    (max, rest)
-                }
-                None => {
-                    let (mut max, mut rest) = ([T::ZERO; WIDTH], [0.0; WIDTH]);
-                    for i in 0..n {
-                        let sum = LogSum::of::<I>(self.rows.row(at + i));
-                        (max[i], rest[i]) = (sum.max, sum.rest);
-                    }
-                    (max, rest)
-                }
-            };
+            let (max, rest) = short
+                .and_then(|mut x| x.exponentials())
+                .unwrap_or_else(|| sums_of_rows::<I, T>(self.rows, at, n));
             // The logarithms of all of them at once. An infinite maximum with a 0 stays as it is.
             let values: [T; WIDTH] =
                 std::array::from_fn(|i| T::of(max[i].f64() + rest[i].log1p::<I>()));
@@ -232,28 +211,6 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
         let (len, rows) = (self.len, self.rows);
         for (i, out) in self.out.chunks_mut(WIDTH * len).enumerate() {
             let (at, n) = (i * WIDTH, out.len() / len);
-            if bands::suits(len) {
-                let band = Band::of(rows, at, n);
-                match self.log {
-                    true => {
-                        let Parts { max, rest, finite } = band.sums(&mut []);
-                        let shift: [T; WIDTH] =
-                            std::array::from_fn(|i| T::of(rest[i].log1p::<I>()));
-                        for (i, out) in out.chunks_exact_mut(len).enumerate() {
-                            let (max, shift) = (max[i], if finite[i] { shift[i] } else { T::NAN });
-                            bands::shift_row(rows.row(at + i), out, (max, shift));
-                        }
-                    }
-                    false => {
-                        let Parts { rest, finite, .. } = band.sums(out);
-                        let scale: [T; WIDTH] = rest.map(|rest| T::of(1.0 / (1.0 + rest)));
-                        for (i, out) in out.chunks_exact_mut(len).enumerate() {
-                            bands::scale_row(out, if finite[i] { scale[i] } else { T::NAN });
-                        }
-                    }
-                }
-                continue;
-            }
             let mut short = Columns::of(rows, at, n, len);
             let parts = short.as_mut().and_then(|x| x.exponentials());
             match (short, parts) {
@@ -266,26 +223,43 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
                     }
                     exps.write(out);
                 }
-                (Some(_), Some((max, rest))) => {
-                    let shift: [T; WIDTH] = std::array::from_fn(|i| T::of(rest[i].log1p::<I>()));
-                    for (i, out) in out.chunks_exact_mut(len).enumerate() {
-                        for (o, &v) in out.iter_mut().zip(rows.row(at + i)) {
-                            *o = (v - max[i]) - shift[i];
+                (_, parts) if self.log => {
+                    let (max, rest) = parts.unwrap_or_else(|| sums_of_rows::<I, T>(rows, at, n));
+                    let shift: [T; WIDTH] = std::array::from_fn(|i| {
+                        if max[i].finite() {
+                            T::of(rest[i].log1p::<I>())
+                        } else {
+                            T::NAN
                         }
+                    });
+                    for (i, out) in out.chunks_exact_mut(len).enumerate() {
+                        shift_row(rows.row(at + i), out, (max[i], shift[i]));
                     }
                 }
                 _ => {
                     for (i, out) in out.chunks_exact_mut(len).enumerate() {
-                        if self.log {
-                            log_softmax_row::<I, T>(rows.row(at + i), out)
-                        } else {
-                            softmax_row::<I, T>(rows.row(at + i), out)
-                        }
+                        softmax_row::<I, T>(rows.row(at + i), out);
                     }
                 }
             }
         }
     }
+}
+
+/// The [`LogSum`]s of `n` rows from row `at` on, of which there are at most [`WIDTH`]: largest elements, and what is beside
+/// them.
+#[inline(always)]
+fn sums_of_rows<I: Isa, T: Float>(
+    rows: RowBlock<'_, T>,
+    at: usize,
+    n: usize,
+) -> ([T; WIDTH], [f64; WIDTH]) {
+    let (mut max, mut rest) = ([T::ZERO; WIDTH], [0.0; WIDTH]);
+    for i in 0..n {
+        let sum = LogSum::of::<I>(rows.row(at + i));
+        (max[i], rest[i]) = (sum.max, sum.rest);
+    }
+    (max, rest)
 }
 
 /// [`Softmaxes`] of all rows along `dim`.

@@ -125,7 +125,7 @@ fn above<T: Float>(x: &[T], margin: T) -> f64 {
             *s += if short <= T::ZERO { 0.0 } else { short.f64() };
         }
     }
-    sum_lanes(&mut sums)
+    sum_lanes(&sums)
 }
 
 impl<T: Float> RowLoss<T, 1> for MultilabelMargin {

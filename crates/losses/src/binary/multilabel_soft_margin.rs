@@ -110,7 +110,7 @@ impl<T: Float> RowLoss<T, 2> for MultilabelSoftMargin<T> {
                 }
             }
         }
-        (sum_lanes(&mut sums) / x.len() as f64, ())
+        (sum_lanes(&sums) / x.len() as f64, ())
     }
 
     #[inline(always)]

@@ -151,17 +151,6 @@ pub(crate) fn row_sum<T: Float>(x: &[T]) -> f64 {
 /// `x = scale · x`; returns the sum of the results in `f64`.
 #[inline(always)]
 pub(crate) fn scale_and_sum<T: Float>(x: &mut [T], scale: T) -> f64 {
-    let mut lanes = [0.0f64; softmax::WIDTH];
-    let (whole, rest) = x.as_chunks_mut::<{ softmax::WIDTH }>();
-    for group in whole {
-        for (lane, v) in lanes.iter_mut().zip(group) {
-            *v = *v * scale;
-            *lane += v.f64();
-        }
-    }
-    for (lane, v) in lanes.iter_mut().zip(rest) {
-        *v = *v * scale;
-        *lane += v.f64();
-    }
-    softmax::sum_lanes(&mut lanes)
+    softmax::scale_row(x, scale);
+    softmax::sum(x)
 }

@@ -102,7 +102,7 @@ impl<T: Float> RowLoss<T, 1> for FromProbabilities {
                 };
             }
         });
-        (sum_lanes(&mut sums), ())
+        (sum_lanes(&sums), ())
     }
 
     #[inline(always)]
@@ -159,7 +159,7 @@ impl<T: Float> RowLoss<T, 1> for FromLogits {
                 };
             }
         });
-        let h = sum_lanes(&mut sums) / (1.0 + sum.rest);
+        let h = sum_lanes(&sums) / (1.0 + sum.rest);
         (h, (sum.max.f64(), log, h))
     }
 

@@ -173,7 +173,7 @@ impl<T: Float> Kernel for RowSum<'_, T> {
         for (sum, z) in sums.iter_mut().zip(rest()) {
             *sum += Math::exp::<I>(z - max);
         }
-        max + Math::ln::<I>(sum_lanes(&mut sums))
+        max + Math::ln::<I>(sum_lanes(&sums))
     }
 }
 

@@ -157,8 +157,8 @@ impl<T: Float> RowPass<T> for MultiSimilarity {
                 other_sums[lane] += if alike { 0.0 } else { v.f64() };
             }
         }
-        sides[0].sum = sum_lanes(&mut alike_sums);
-        sides[1].sum = sum_lanes(&mut other_sums);
+        sides[0].sum = sum_lanes(&alike_sums);
+        sides[1].sum = sum_lanes(&other_sums);
         let factors = [
             T::of(-1.0 / sides[0].total()),
             T::of(1.0 / sides[1].total()),

@@ -68,10 +68,7 @@ impl<T: Float> Kernel for Squares<'_, T> {
         for (i, (&x, &t)) in rest_x.iter().zip(rest_t).enumerate() {
             add(i, x, t);
         }
-        (
-            sum_lanes(&mut sums),
-            largest.into_iter().fold(0.0, f64::max_),
-        )
+        (sum_lanes(&sums), largest.into_iter().fold(0.0, f64::max_))
     }
 }
 

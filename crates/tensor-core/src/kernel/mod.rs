@@ -9,7 +9,6 @@
 //!   instruction set, where the compiler makes vector code of it.
 //! - Threads split work into fixed chunks, so results do not depend on their number.
 
-pub mod bands;
 pub mod columns;
 pub mod dispatch;
 pub mod gemm;

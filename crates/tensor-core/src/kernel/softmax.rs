@@ -5,7 +5,6 @@
 
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
-use super::math::Math;
 use super::prefetch;
 use super::reduce::tree;
 use crate::element::Float;
@@ -61,6 +60,15 @@ fn padded<T: Copy>(x: &[T], pad: T) -> [T; WIDTH] {
     group
 }
 
+/// A row shorter than a vector in the last lanes of one, the others holding its first element.
+#[inline(always)]
+fn filled_before<T: Float>(x: &[T]) -> [T; WIDTH] {
+    let mut group = [x.first().copied().unwrap_or(T::ZERO); WIDTH];
+    let from = WIDTH - x.len().min(WIDTH);
+    copy_short(&mut group[from..], x);
+    group
+}
+
 /// The larger of two numbers; `b` where one is NaN.
 #[inline(always)]
 pub(super) fn larger<T: Float>(a: T, b: T) -> T {
@@ -76,61 +84,161 @@ pub fn max<T: Float>(x: &[T]) -> T {
 /// How far ahead a row is asked for, in bytes: the length of a thousand `f32`.
 const AHEAD: usize = 4096;
 
-/// A function of its own, as [`AddUp`] is: within a longer one the compiler took the vectors of such loops apart, or kept
-/// them in memory.
 struct Largest<'a, T>(&'a [T]);
 
 impl<T: Float> Kernel for Largest<'_, T> {
     type Out = T;
     #[inline(always)]
     fn run<I: Isa>(self) -> T {
-        // Four vectors side by side: each step of one waits for the step before.
-        let mut lanes = [T::LOWEST; BLOCK];
-        let (whole, rest) = self.0.as_chunks::<BLOCK>();
-        for block in whole {
-            // The row after the next: what comes after this pass leaves the memory idle.
-            prefetch::lines(block, AHEAD);
-            for (m, &v) in lanes.iter_mut().zip(block) {
-                *m = larger(*m, v);
-            }
+        if self.0.len() > LONGEST {
+            largest::<T, BLOCK>(self.0)
+        } else {
+            largest::<T, WIDTH>(self.0)
         }
-        for (m, &v) in lanes.iter_mut().zip(rest) {
-            *m = larger(*m, v);
-        }
-        tree_apart(lanes, larger)
     }
 }
 
-/// Lanes folded in a tree: never inlined beside the loop that fills them.
-#[inline(never)]
-fn tree_apart<T: Copy, const N: usize>(mut lanes: [T; N], f: impl Fn(T, T) -> T) -> T {
+/// The largest element, in so many lanes: each step of one waits for the step before.
+#[inline(always)]
+fn largest<T: Float, const LANES: usize>(x: &[T]) -> T {
+    let Some(last) = x.last_chunk::<LANES>() else {
+        return x.iter().fold(T::LOWEST, |m, &v| larger(m, v));
+    };
+    let mut lanes = [T::LOWEST; LANES];
+    for block in x.as_chunks::<LANES>().0 {
+        if LANES > WIDTH {
+            // The row after the next: what comes after this pass leaves the memory idle.
+            prefetch::lines(block, AHEAD);
+        }
+        for (m, &v) in lanes.iter_mut().zip(block) {
+            *m = larger(*m, v);
+        }
+    }
+    // The last vectors begin within those before: to see an element twice changes nothing.
+    for (m, &v) in lanes.iter_mut().zip(last) {
+        *m = larger(*m, v);
+    }
+    tree_apart(lanes, larger)
+}
+
+/// Lanes folded in a tree that the compiler may not mix with the loop that fills them: it took the vectors of such loops
+/// apart.
+#[inline(always)]
+fn tree_apart<T: Copy, const N: usize>(lanes: [T; N], f: impl Fn(T, T) -> T) -> T {
+    #[repr(align(64))]
+    struct Stored<A>(A);
+    let lanes = Stored(lanes);
+    let mut lanes = std::hint::black_box(&lanes).0;
     tree(&mut lanes, f)
 }
 
-/// The sum of exponentials other than 1, and how many are 1: what rounds to 1 counts as the largest does.
-struct AddUp<'a, T>(&'a [T]);
+/// `Σ e^(x - max)` of a row over all elements but one that is the largest, where that is small: what is 1 is counted, and
+/// added to nothing.
+struct BesideLargest<'a, T>(&'a [T], T);
 
-impl<T: Float> Kernel for AddUp<'_, T> {
-    type Out = (f64, f64);
+impl<T: Float> Kernel for BesideLargest<'_, T> {
+    type Out = f64;
     #[inline(always)]
-    fn run<I: Isa>(self) -> (f64, f64) {
+    fn run<I: Isa>(self) -> f64 {
         let (mut sums, mut ones) = ([0.0; WIDTH], [T::ZERO; WIDTH]);
-        let (whole, rest) = self.0.as_chunks::<BLOCK>();
-        let mut last = [T::ZERO; BLOCK];
-        last[..rest.len()].copy_from_slice(rest);
-        for block in whole.iter().chain([&last]) {
-            for i in 0..WIDTH {
-                let (a, b) = (block[i], block[i + WIDTH]);
-                let (c, d) = (block[i + 2 * WIDTH], block[i + 3 * WIDTH]);
-                let rest = [less(a), less(b), less(c), less(d)];
-                sums[i] += ((rest[0] + rest[1]) + (rest[2] + rest[3])).f64();
-                // What is left out is 1, or 0.
-                ones[i] =
-                    ones[i] + (((a - rest[0]) + (b - rest[1])) + ((c - rest[2]) + (d - rest[3])));
+        groups(self.0, T::LOWEST, |_, x| {
+            let mut e = *x;
+            e.iter_mut()
+                .for_each(|v| *v = (*v - self.1).exp_nonpositive::<I>());
+            count_in(&e, &mut sums, &mut ones);
+        });
+        let ones = tree_apart(ones, |a, b| a + b);
+        tree_apart(sums, |a, b| a + b) + (ones.f64() - 1.0)
+    }
+}
+
+/// Longer rows are added up in four vectors at a time, of which three are added in `T`: that takes the time of a sixth of
+/// their exponentials.
+const LONGEST: usize = 512;
+
+/// The last `n` lanes, at most [`WIDTH`], and 0 in place of the others.
+#[inline(always)]
+fn last_lanes<T: Float>(lanes: &[T; WIDTH], n: usize) -> [T; WIDTH] {
+    const NO: u32 = 0;
+    const YES: u32 = 1;
+    /// A vector's width of each.
+    const STEPS: [u32; 2 * WIDTH] = {
+        let mut steps = [NO; 2 * WIDTH];
+        let mut i = WIDTH;
+        while i < 2 * WIDTH {
+            steps[i] = YES;
+            i += 1;
+        }
+        steps
+    };
+    let mut last = *lanes;
+    for (v, &is_last) in last.iter_mut().zip(&STEPS[n..]) {
+        *v = if is_last == YES { *v } else { T::ZERO };
+    }
+    last
+}
+
+/// The largest element of a row of more than one vector, unless it is known, and `Σ e^(x - max)` where that is finite. The
+/// exponentials are left in the third if `KEEP`.
+///
+/// What the row does not fill of its last vector, the vector takes from the end of the one before.
+struct AddUp<'a, T, const KEEP: bool>(&'a [T], Option<T>, &'a mut [T]);
+
+impl<T: Float, const KEEP: bool> Kernel for AddUp<'_, T, KEEP> {
+    type Out = (T, f64);
+    #[inline(always)]
+    fn run<I: Isa>(self) -> (T, f64) {
+        let AddUp(x, max, out) = self;
+        let max = max.unwrap_or_else(|| largest::<T, WIDTH>(x));
+        if !max.finite() {
+            return (max, 0.0);
+        }
+        let mut sums = [0.0f64; WIDTH];
+        let blocks = if x.len() > LONGEST {
+            x.as_chunks::<BLOCK>().0
+        } else {
+            &[]
+        };
+        for (j, x) in blocks.iter().enumerate() {
+            let mut e = *x;
+            e.iter_mut()
+                .for_each(|v| *v = (*v - max).exp_nonpositive::<I>());
+            for (i, s) in sums.iter_mut().enumerate() {
+                let (a, b) = (e[i], e[i + WIDTH]);
+                let (c, d) = (e[i + 2 * WIDTH], e[i + 3 * WIDTH]);
+                *s += ((a + b) + (c + d)).f64();
+            }
+            if KEEP && let Some(out) = out[j * BLOCK..].first_chunk_mut::<BLOCK>() {
+                *out = e;
             }
         }
-        let ones = tree_apart(ones, |a, b| a + b);
-        (tree_apart(sums, |a, b| a + b), ones.f64())
+        let done = blocks.len() * BLOCK;
+        let (whole, over) = (x[done..].as_chunks::<WIDTH>().0, x.len() % WIDTH);
+        for (j, x) in whole.iter().enumerate() {
+            let mut e = *x;
+            e.iter_mut()
+                .for_each(|v| *v = (*v - max).exp_nonpositive::<I>());
+            for (s, v) in sums.iter_mut().zip(&e) {
+                *s += v.f64();
+            }
+            if KEEP && let Some(out) = out[done + j * WIDTH..].first_chunk_mut::<WIDTH>() {
+                *out = e;
+            }
+        }
+        if over > 0
+            && let Some(x) = x.last_chunk::<WIDTH>()
+        {
+            let mut e = *x;
+            e.iter_mut()
+                .for_each(|v| *v = (*v - max).exp_nonpositive::<I>());
+            for (s, v) in sums.iter_mut().zip(&last_lanes(&e, over)) {
+                *s += v.f64();
+            }
+            if KEEP && let Some(out) = out.last_chunk_mut::<WIDTH>() {
+                *out = e;
+            }
+        }
+        (max, tree_apart(sums, |a, b| a + b))
     }
 }
 
@@ -149,9 +257,6 @@ pub fn position<T: Float>(x: &[T], value: T) -> Option<usize> {
 /// Elements staged at a time: four vectors, which are added up before they are widened to `f64`. Of terms of one sign
 /// that costs at most two roundings of `T`.
 const BLOCK: usize = 4 * WIDTH;
-/// Exponentials held at a time where they have no place of their own.
-const HELD: usize = 512;
-
 /// Sums of terms of `T` in `f64`.
 #[derive(Clone, Copy)]
 struct Lanes([f64; WIDTH]);
@@ -176,8 +281,8 @@ impl Lanes {
     }
 
     #[inline(always)]
-    fn total(mut self) -> f64 {
-        sum_lanes(&mut self.0)
+    fn total(self) -> f64 {
+        sum_lanes(&self.0)
     }
 }
 
@@ -227,19 +332,32 @@ pub fn sums_of<T: Float, const K: usize, const N: usize>(
             lanes.add(terms);
         }
     }
-    for at in (whole..len).step_by(WIDTH) {
-        let n = WIDTH.min(len - at);
-        // Filled up with elements that are there, so that `f` sees no strange ones; their terms do not count.
-        let places: [[T; WIDTH]; K] = rows.map(|row| padded(&row[at..at + n], row[at]));
+    let vector = |places: [[T; WIDTH]; K]| {
         let mut terms = [[T::ZERO; WIDTH]; N];
         for i in 0..WIDTH {
             let here = f.at(places.each_ref().map(|row| row[i]));
             for (terms, term) in terms.iter_mut().zip(here) {
-                terms[i] = if i < n { term } else { T::ZERO };
+                terms[i] = term;
             }
         }
-        for (lanes, terms) in lanes.iter_mut().zip(&terms) {
+        terms
+    };
+    let (over, end) = (len % WIDTH, len / WIDTH * WIDTH);
+    for at in (whole..end).step_by(WIDTH) {
+        let places = rows.map(|row| *row[at..].first_chunk().unwrap_or(&[T::ZERO; WIDTH]));
+        for (lanes, terms) in lanes.iter_mut().zip(&vector(places)) {
             lanes.add_vector(terms);
+        }
+    }
+    if over > 0 {
+        // From the end of the row, or filled up with an element that is there, so that `f` sees no strange ones; only the
+        // last terms count.
+        let places = rows.map(|row| match row.last_chunk::<WIDTH>() {
+            Some(last) => *last,
+            None => filled_before(row),
+        });
+        for (lanes, terms) in lanes.iter_mut().zip(&vector(places)) {
+            lanes.add_vector(&last_lanes(terms, over));
         }
     }
     lanes.map(Lanes::total)
@@ -261,21 +379,25 @@ impl<T: Float> LogSum<T> {
         if x.len() <= WIDTH {
             return Self::of_short::<I>(x).0;
         }
-        let max = max(x);
+        Self::of_long::<false>(x, &mut [])
+    }
+
+    /// Of a row of more than one vector.
+    #[inline(always)]
+    fn of_long<const KEEP: bool>(x: &[T], out: &mut [T]) -> Self {
+        // One call for a short row; of a long one, the largest element is a loop apart, in which vectors stay whole.
+        let known = (x.len() > LONGEST).then(|| max(x));
+        let (max, total) = dispatch(AddUp::<T, KEEP>(x, known, out));
         if !max.finite() {
             return Self::infinite(x, max);
         }
-        let (mut sum, mut ones) = (0.0, 0.0);
-        let mut exps = [T::ZERO; HELD];
-        for x in x.chunks(HELD) {
-            let exps = &mut exps[..x.len()];
-            for (e, &v) in exps.iter_mut().zip(x) {
-                *e = (v - max).exp_nonpositive::<I>();
-            }
-            let (s, n) = dispatch(AddUp(exps));
-            (sum, ones) = (sum + s, ones + n);
-        }
-        let rest = sum + (ones - 1.0);
+        // The smallest total of which the 1 may be taken, with the digits that are left.
+        let enough = if x.len() > LONGEST { 2.0 } else { 1.0 + 1e-6 };
+        let rest = if total < enough {
+            dispatch(BesideLargest(x, max))
+        } else {
+            total - 1.0
+        };
         LogSum { max, rest }
     }
 
@@ -287,16 +409,7 @@ impl<T: Float> LogSum<T> {
             copy_short(out, &exps[..x.len()]);
             return sum;
         }
-        let max = max(x);
-        if !max.finite() {
-            return Self::infinite(x, max);
-        }
-        for (o, &v) in out.iter_mut().zip(x) {
-            *o = (v - max).exp_nonpositive::<I>();
-        }
-        let (sum, ones) = dispatch(AddUp(out));
-        let rest = sum + (ones - 1.0);
-        LogSum { max, rest }
+        Self::of_long::<true>(x, out)
     }
 
     /// Of a row that fits one vector, and its exponentials: all of it stays in registers.
@@ -314,7 +427,7 @@ impl<T: Float> LogSum<T> {
         let (mut terms, mut ones) = ([0.0; WIDTH], [T::ZERO; WIDTH]);
         count_in(&exps, &mut terms, &mut ones);
         let ones = tree(&mut ones, |a, b| a + b);
-        let rest = sum_lanes(&mut terms) + (ones.f64() - 1.0);
+        let rest = sum_lanes(&terms) + (ones.f64() - 1.0);
         (LogSum { max, rest }, exps)
     }
 
@@ -357,15 +470,22 @@ pub(super) fn count_in<T: Float>(e: &[T; WIDTH], sum: &mut [f64; WIDTH], ones: &
 
 /// Lane sums added up in a tree.
 #[inline(always)]
-pub fn sum_lanes(lanes: &mut [f64; WIDTH]) -> f64 {
-    tree(lanes, |a, b| a + b)
+pub fn sum_lanes(lanes: &[f64; WIDTH]) -> f64 {
+    tree_apart(*lanes, |a, b| a + b)
 }
 
 /// `Σ x` in `f64`, in lanes that vectors can carry.
 #[inline(always)]
 pub fn sum<T: Float>(x: &[T]) -> f64 {
     let mut lanes = Lanes([0.0; WIDTH]);
-    groups(x, T::ZERO, |_, group| lanes.add_vector(group));
+    let (whole, rest) = x.as_chunks::<WIDTH>();
+    for group in whole {
+        lanes.add_vector(group);
+    }
+    match x.last_chunk::<WIDTH>() {
+        Some(last) => lanes.add_vector(&last_lanes(last, rest.len())),
+        None => lanes.add_vector(&padded(rest, T::ZERO)),
+    }
     lanes.total()
 }
 
@@ -373,17 +493,22 @@ pub fn sum<T: Float>(x: &[T]) -> f64 {
 #[inline(always)]
 pub fn dot<T: Float>(x: &[T], y: &[T]) -> f64 {
     let mut sums = [0.0f64; WIDTH];
-    let (x_whole, x_rest) = x.as_chunks::<WIDTH>();
-    let (y_whole, y_rest) = y.as_chunks::<WIDTH>();
+    let (x_whole, rest) = x.as_chunks::<WIDTH>();
+    let y_whole = y.as_chunks::<WIDTH>().0;
     for (x, y) in x_whole.iter().zip(y_whole) {
         for i in 0..WIDTH {
             sums[i] += x[i].f64() * y[i].f64();
         }
     }
-    for (s, (x, y)) in sums.iter_mut().zip(x_rest.iter().zip(y_rest)) {
-        *s += x.f64() * y.f64();
+    let n = rest.len();
+    let (x, y) = match (x.last_chunk(), y.last_chunk()) {
+        (Some(x), Some(y)) => (last_lanes(x, n), last_lanes(y, n)),
+        _ => (padded(rest, T::ZERO), padded(y, T::ZERO)),
+    };
+    for i in 0..WIDTH {
+        sums[i] += x[i].f64() * y[i].f64();
     }
-    sum_lanes(&mut sums)
+    sum_lanes(&sums)
 }
 
 /// `out = softmax(x)`; NaN where the largest element is infinite, as in PyTorch.
@@ -393,22 +518,36 @@ pub fn softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
     if !sum.max.finite() {
         return out.fill(T::NAN);
     }
-    let scale = T::of(1.0 / (1.0 + sum.rest));
-    out.iter_mut().for_each(|o| *o = *o * scale);
+    scale_row(out, T::of(1.0 / (1.0 + sum.rest)));
 }
 
-/// `out = ln softmax(x)`; NaN where the largest element is infinite, as in PyTorch.
+/// `out = out s`. What a row does not fill of its last vector, that takes from the end of the one before.
 #[inline(always)]
-pub fn log_softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
-    // The exponentials need a place; it is the result's, which comes after them.
-    let sum = LogSum::of_into::<I>(x, out);
-    let shift = if sum.max.finite() {
-        T::of(Math::log1p::<I>(sum.rest))
-    } else {
-        T::NAN
+pub fn scale_row<T: Float>(out: &mut [T], s: T) {
+    // What was there before, so that no element is scaled twice.
+    let Some(&last) = out.last_chunk::<WIDTH>() else {
+        return out.iter_mut().for_each(|v| *v = *v * s);
     };
-    for (o, &v) in out.iter_mut().zip(x) {
-        *o = (v - sum.max) - shift;
+    let whole = out.len() / WIDTH * WIDTH;
+    out[..whole].iter_mut().for_each(|v| *v = *v * s);
+    if let Some(out) = out.last_chunk_mut::<WIDTH>() {
+        *out = last;
+        out.iter_mut().for_each(|v| *v = *v * s);
+    }
+}
+
+/// `out = (x - a) - b`, as [`scale_row`].
+#[inline(always)]
+pub fn shift_row<T: Float>(x: &[T], out: &mut [T], (a, b): (T, T)) {
+    let (Some(&x_last), whole) = (x.last_chunk::<WIDTH>(), x.len() / WIDTH * WIDTH) else {
+        return out.iter_mut().zip(x).for_each(|(o, &v)| *o = (v - a) - b);
+    };
+    for (o, &v) in out[..whole].iter_mut().zip(&x[..whole]) {
+        *o = (v - a) - b;
+    }
+    if let Some(out) = out.last_chunk_mut::<WIDTH>() {
+        *out = x_last;
+        out.iter_mut().for_each(|v| *v = (*v - a) - b);
     }
 }
 
