@@ -9,7 +9,7 @@ use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::columns::Columns;
 use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last};
-use autograd::tensor_core::kernel::softmax::WIDTH;
+use autograd::tensor_core::kernel::softmax::{LONGEST, WIDTH};
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Dims, Float, Fused, Needs, Result, Tensor, Var, fused};
 
@@ -42,6 +42,30 @@ pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
         let (value, keep) = self.value::<I>(i, rows);
         slope::<I, T, Self, N, 0>(self, i, rows, keep, g, dx);
         value
+    }
+
+    /// Whether [`RowLoss::begin`] and [`RowLoss::finish`] are there, and serve in place of [`RowLoss::value_and_slope`].
+    const HALVES: bool = false;
+
+    /// The first half of [`RowLoss::value_and_slope`], which leaves something in `dx`. For short rows it runs for several of
+    /// them before the second half of the first: what was just written in pieces is slow to read in others.
+    /// `#[inline(always)]`.
+    #[inline(always)]
+    fn begin<I: Isa>(&self, _i: usize, _rows: [&[T]; N], _dx: &mut [T]) -> Self::Keep {
+        Self::Keep::default()
+    }
+
+    /// The second half; `#[inline(always)]`.
+    #[inline(always)]
+    fn finish<I: Isa>(
+        &self,
+        i: usize,
+        rows: [&[T]; N],
+        _begun: Self::Keep,
+        g: T,
+        dx: &mut [T],
+    ) -> f64 {
+        self.value_and_slope::<I>(i, rows, g, dx)
     }
 
     /// As [`RowLoss::value_and_slope`] for all rows of `dx`, row `i` and those behind it, which are short and stand side by
@@ -141,6 +165,38 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
                 done += rows;
             }
         }
+        if only_first
+            && g != T::ZERO
+            && let Some(dx) = &mut self.slopes[0]
+        {
+            let len = dx.len() / n.max(1);
+            let at_a_time = if L::HALVES && len <= LONGEST {
+                WIDTH
+            } else {
+                1
+            };
+            while done < n {
+                let here = done..n.min(done + at_a_time);
+                let mut begun = [L::Keep::default(); WIDTH];
+                if L::HALVES {
+                    for (i, begun) in here.clone().zip(&mut begun) {
+                        let rows = self.blocks.map(|b| b.row(i));
+                        let dx = &mut dx[i * len..][..len];
+                        *begun = self.loss.begin::<I>(self.first + i, rows, dx);
+                    }
+                }
+                for (i, begun) in here.clone().zip(begun) {
+                    let (at, rows) = (self.first + i, self.blocks.map(|b| b.row(i)));
+                    let dx = &mut dx[i * len..][..len];
+                    total += if L::HALVES {
+                        self.loss.finish::<I>(at, rows, begun, g, dx)
+                    } else {
+                        self.loss.value_and_slope::<I>(at, rows, g, dx)
+                    };
+                }
+                done = here.end;
+            }
+        }
         for i in done..n {
             let rows = self.blocks.map(|b| b.row(i));
             let at = self.first + i;
@@ -150,12 +206,6 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
                     &mut s[i * len..][..len]
                 })
             });
-            if only_first && g != T::ZERO {
-                for dx in slopes.into_iter().flatten() {
-                    total += self.loss.value_and_slope::<I>(at, rows, g, dx);
-                }
-                continue;
-            }
             let (value, keep) = self.loss.value::<I>(at, rows);
             total += value;
             for (k, dx) in slopes.into_iter().enumerate() {

@@ -4,11 +4,12 @@ use autograd::Float;
 use autograd::tensor_core::kernel::softmax::{self, LogSum};
 use autograd::tensor_core::kernel::{Isa, Kernel, Math, dispatch};
 
-/// What is kept of a row: its largest logit, and `ln Σ e^(x - max)`.
+/// What is kept of a row: its largest logit, `ln Σ e^(x - max)`, and that sum less the largest one's 1.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Kept<T> {
     pub max: T,
     pub log: f64,
+    pub rest: f64,
 }
 
 impl<T: Float> Kept<T> {
@@ -46,7 +47,11 @@ impl<T: Float> Kept<T> {
         } else {
             sum.rest.log1p::<I>()
         };
-        Kept { max: sum.max, log }
+        Kept {
+            max: sum.max,
+            log,
+            rest: sum.rest,
+        }
     }
 
     /// `lse(x)`
@@ -148,9 +153,16 @@ pub(crate) fn row_sum<T: Float>(x: &[T]) -> f64 {
     softmax::sum(x)
 }
 
-/// `x = scale · x`; returns the sum of the results in `f64`.
+/// The sum of the slopes `dx` but for the one in place `top`, from the sum of all.
 #[inline(always)]
-pub(crate) fn scale_and_sum<T: Float>(x: &mut [T], scale: T) -> f64 {
-    softmax::scale_row(x, scale);
-    softmax::sum(x)
+pub(crate) fn sum_of_others<T: Float>(dx: &mut [T], top: usize, sum: f64) -> f64 {
+    /// The share of the sum that must be left for a result of single precision.
+    const ENOUGH: f64 = 1.5e-8;
+    let own = dx[top].f64();
+    let others = sum - own;
+    if others.abs() < ENOUGH * own.abs() {
+        dx[top] = T::ZERO;
+        return row_sum(dx);
+    }
+    others
 }

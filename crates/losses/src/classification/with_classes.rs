@@ -1,11 +1,11 @@
 //! The cross entropy of a row of logits with a class.
 
 use super::cross_entropy::{CrossEntropy, NAME};
-use super::row::{Kept, row_sum, scale_and_sum, sum_by};
+use super::row::{Kept, row_sum, sum_by, sum_of_others};
 use super::target::{Classes, along};
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::columns::Columns;
-use autograd::tensor_core::kernel::softmax::{self, LogSum, WIDTH};
+use autograd::tensor_core::kernel::softmax::{self, LogSum, Scale, WIDTH};
 use autograd::tensor_core::kernel::{Isa, Math};
 use autograd::{Float, Result, Tensor, Var};
 
@@ -112,6 +112,22 @@ impl<T: Float> WithClasses<T> {
         value
     }
 
+    /// Whether all classes have the same share in the smoothing, if there is any.
+    #[inline(always)]
+    fn is_even(&self) -> bool {
+        self.smoothing == 0.0 || (!self.over_finite && self.classes.weights().is_none())
+    }
+
+    /// The slope of the `z_loss` by the logarithm of the sum.
+    #[inline(always)]
+    fn z_slope(&self, kept: Kept<T>) -> f64 {
+        if self.z_loss == 0.0 {
+            0.0
+        } else {
+            2.0 * self.z_loss * kept.lse()
+        }
+    }
+
     /// The slopes of a row of class `t`; `softmax` writes the row's softmax times a number.
     #[inline(always)]
     fn pull(
@@ -123,12 +139,7 @@ impl<T: Float> WithClasses<T> {
         dx: &mut [T],
         softmax: impl FnOnce(f64, &mut [T]),
     ) {
-        let w = self.classes.weight(t);
-        let z = if self.z_loss == 0.0 {
-            0.0
-        } else {
-            2.0 * self.z_loss * kept.lse()
-        };
+        let (w, z) = (self.classes.weight(t), self.z_slope(kept));
         if self.smoothing == 0.0 {
             softmax(g * (w + z), dx);
         } else {
@@ -182,29 +193,47 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
         });
     }
 
+    const HALVES: bool = true;
+
     #[inline(always)]
-    fn value_and_slope<I: Isa>(&self, i: usize, [x]: [&[T]; 1], g: T, dx: &mut [T]) -> f64 {
+    fn begin<I: Isa>(&self, i: usize, [x]: [&[T]; 1], dx: &mut [T]) -> Kept<T> {
+        // The exponentials are there already once they are added up.
+        let Some(t) = self.classes.get(i) else {
+            return Kept::default();
+        };
+        let sum = LogSum::of_into::<I>(x, dx);
+        if self.is_even() {
+            // Not in the sum of the slopes, which its own is made of.
+            dx[t] = T::ZERO;
+        }
+        Kept::from_sum::<I>(sum)
+    }
+
+    #[inline(always)]
+    fn finish<I: Isa>(&self, i: usize, [x]: [&[T]; 1], kept: Kept<T>, g: T, dx: &mut [T]) -> f64 {
         let Some(t) = self.classes.get(i) else {
             dx.fill(T::ZERO);
             return 0.0;
         };
-        // The exponentials are there already once they are added up.
-        let sum = LogSum::of_into::<I>(x, dx);
-        let kept = Kept::from_sum::<I>(sum);
-        if !sum.max.finite() {
+        if !kept.max.finite() {
             self.slope::<I, 0>(i, [x], kept, g, dx);
             return self.cost(x, t, kept);
         }
-        let whole = 1.0 + sum.rest;
-        if self.smoothing == 0.0 && self.z_loss == 0.0 {
-            // The row's slopes add up to nothing: the true class gets what the others lack, to the last digit.
-            dx[t] = T::ZERO;
-            let others = scale_and_sum(dx, T::of(g.f64() * self.classes.weight(t) / whole));
-            dx[t] = T::of(-others);
+        let (whole, g) = (1.0 + kept.rest, g.f64());
+        if self.is_even() {
+            let (w, z) = (self.classes.weight(t), self.z_slope(kept));
+            // Each class of a smoothed row has the same share.
+            let own = (1.0 - self.smoothing) * w;
+            let scale = g * (own + self.smoothing + z) / whole;
+            let even = g * (self.smoothing / x.len() as f64);
+            // The slopes of the costs add up to nothing, as in `pull`.
+            let (scale, shift) = (T::of(scale), T::of(even));
+            let sum = softmax::change(dx, [], Scale { scale, shift });
+            let others = sum_of_others(dx, t, sum);
+            dx[t] = T::of(g * z - others);
         } else {
-            self.pull(x, t, kept, g.f64(), dx, |scale, dx| {
-                let scale = T::of(scale / whole);
-                dx.iter_mut().for_each(|d| *d = *d * scale);
+            self.pull(x, t, kept, g, dx, |scale, dx| {
+                softmax::scale_row(dx, T::of(scale / whole));
             });
         }
         self.cost(x, t, kept)
@@ -251,10 +280,14 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
                 continue;
             };
             dx[t] = T::of(-others[lane]);
-            let (max, log) = (max[lane], logs[lane]);
+            let kept = Kept {
+                max: max[lane],
+                log: logs[lane],
+                rest: rest[lane],
+            };
             // A class without weight costs nothing, however unlikely it is.
             if weights[lane] != 0.0 {
-                total += weights[lane] * Kept { max, log }.cost(x.at(lane, t));
+                total += weights[lane] * kept.cost(x.at(lane, t));
             }
         }
         Some(total)

@@ -1,12 +1,12 @@
 //! The cross entropy of a row of logits with a distribution.
 
 use super::cross_entropy::{CrossEntropy, NAME};
-use super::row::{Kept, row_sum, sum_by};
+use super::row::{Kept, sum_by, sum_of_others};
 use super::target::along;
 use crate::check;
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::{self, LogSum};
+use autograd::tensor_core::kernel::softmax::{self, Change, LogSum};
 use autograd::{Float, Result, Tensor, Var, keepdim};
 
 /// Cross entropy with distributions, row by row.
@@ -55,32 +55,28 @@ impl<T: Float> WithDistribution<T> {
         }
     }
 
-    /// The weight of the cost of a class with logit `x` and probability `t`, but for the class's own weight.
+    /// The weights of the costs, but for those of the classes.
     #[inline(always)]
-    fn share(&self, x: T, t: T, even: T) -> T {
-        let t = T::of(1.0 - self.smoothing) * t;
-        if self.over_finite && x == T::LOWEST {
-            t
-        } else {
-            t + even
+    fn shares(&self, x: &[T]) -> Shares<T> {
+        Shares {
+            part: T::of(1.0 - self.smoothing),
+            even: T::of(self.even(x)),
+            over_finite: self.over_finite,
         }
     }
 
     /// The loss of a row, and the sum of its shares.
     #[inline(always)]
     fn cost(&self, x: &[T], t: &[T], kept: Kept<T>) -> (f64, f64) {
-        let even = T::of(self.even(x));
-        // `lse(x) - x` in two parts: the second is the same for all classes.
-        let terms = |q: T, x: T| {
-            let gap = if x == kept.max { T::ZERO } else { kept.max - x };
-            [q, if q == T::ZERO { q } else { q * gap }]
+        let terms = Terms {
+            max: kept.max,
+            shares: self.shares(x),
         };
+        // `lse(x) - x` in two parts: the second is the same for all classes.
         let [total, gaps] = match &self.weight {
-            None if self.smoothing == 0.0 => softmax::sums([x, t], |[x, t]| terms(t, x)),
-            None => softmax::sums([x, t], |[x, t]| terms(self.share(x, t, even), x)),
-            Some((_, w)) => {
-                softmax::sums([x, t, w], |[x, t, w]| terms(w * self.share(x, t, even), x))
-            }
+            None if self.smoothing == 0.0 => softmax::sums_of([t, x], Plain(terms)),
+            None => softmax::sums_of([t, x], terms),
+            Some((_, w)) => softmax::sums_of([t, x, w], terms),
         };
         let mut value = gaps + if total == 0.0 { 0.0 } else { total * kept.log };
         if self.z_loss != 0.0 {
@@ -99,48 +95,146 @@ impl<T: Float> WithDistribution<T> {
         }
     }
 
-    /// The slopes of a row of logits; `dx` holds its softmax, which is to be multiplied by `scale`.
+    /// The slopes of a row of logits; `dx` holds its softmax, which is to be multiplied by `scale`, and 0 in place `top`.
     #[inline(always)]
-    fn pull(&self, [x, t]: [&[T]; 2], kept: Kept<T>, g: f64, scale: T, dx: &mut [T]) {
-        let z = self.z_slope(kept);
-        let even = T::of(self.even(x));
-        let gain = T::of(g);
-        match &self.weight {
-            None if self.smoothing == 0.0 => {
-                for (d, &t) in dx.iter_mut().zip(t) {
-                    *d = *d * scale - gain * t;
-                }
-            }
-            None => {
-                for ((d, &x), &t) in dx.iter_mut().zip(x).zip(t) {
-                    *d = *d * scale - gain * self.share(x, t, even);
-                }
-            }
-            Some((_, w)) => {
-                for (((d, &x), &t), &w) in dx.iter_mut().zip(x).zip(t).zip(w) {
-                    *d = *d * scale - gain * (w * self.share(x, t, even));
-                }
-            }
-        }
+    fn pull(
+        &self,
+        [x, t]: [&[T]; 2],
+        (kept, top): (Kept<T>, Option<usize>),
+        g: f64,
+        scale: T,
+        dx: &mut [T],
+    ) {
+        let pull = Pull {
+            shares: self.shares(x),
+            scale,
+            gain: T::of(g),
+        };
+        let sum = match &self.weight {
+            None if self.smoothing == 0.0 => softmax::change(dx, [t], pull),
+            None => softmax::change(dx, [t, x], pull),
+            Some((_, w)) => softmax::change(dx, [t, x, w], pull),
+        };
         // As for a class: the likeliest class gets what the others lack.
-        if let Some(top) = softmax::position(x, kept.max) {
-            dx[top] = T::ZERO;
-            dx[top] = T::of(g * z - row_sum(dx));
+        if let Some(top) = top {
+            dx[top] = T::of(g * self.z_slope(kept) - sum_of_others(dx, top, sum));
         }
+    }
+}
+
+/// Puts 0 in place of the likeliest class of a row, and says where that is.
+#[inline(always)]
+fn without_top<T: Float>(x: &[T], kept: Kept<T>, dx: &mut [T]) -> Option<usize> {
+    let top = softmax::position(x, kept.max)?;
+    dx[top] = T::ZERO;
+    Some(top)
+}
+
+/// How the costs of the classes are weighed.
+#[derive(Clone, Copy)]
+struct Shares<T> {
+    part: T,
+    even: T,
+    over_finite: bool,
+}
+
+impl<T: Float> Shares<T> {
+    /// Of a class with probability `t` and logit `x`.
+    #[inline(always)]
+    fn of(self, t: T, x: T) -> T {
+        let t = self.part * t;
+        if self.over_finite && x == T::LOWEST {
+            t
+        } else {
+            t + self.even
+        }
+    }
+}
+
+/// The terms of a row's loss: the share of a class, and what it adds to the loss beside what all classes do.
+#[derive(Clone, Copy)]
+struct Terms<T> {
+    max: T,
+    shares: Shares<T>,
+}
+
+impl<T: Float> Terms<T> {
+    #[inline(always)]
+    fn of(self, share: T, x: T) -> [T; 2] {
+        let gap = if x == self.max { T::ZERO } else { self.max - x };
+        let cost = share * gap;
+        [share, if share == T::ZERO { share } else { cost }]
+    }
+}
+
+/// By the probabilities as they are.
+struct Plain<T>(Terms<T>);
+
+impl<T: Float> softmax::Terms<T, 2, 2> for Plain<T> {
+    #[inline(always)]
+    fn at(&self, [t, x]: [T; 2]) -> [T; 2] {
+        self.0.of(t, x)
+    }
+}
+
+/// By smoothed ones.
+impl<T: Float> softmax::Terms<T, 2, 2> for Terms<T> {
+    #[inline(always)]
+    fn at(&self, [t, x]: [T; 2]) -> [T; 2] {
+        self.of(self.shares.of(t, x), x)
+    }
+}
+
+/// The same with weights of the classes.
+impl<T: Float> softmax::Terms<T, 3, 2> for Terms<T> {
+    #[inline(always)]
+    fn at(&self, [t, x, w]: [T; 3]) -> [T; 2] {
+        self.of(w * self.shares.of(t, x), x)
+    }
+}
+
+/// The slopes of a row from its exponentials.
+struct Pull<T> {
+    shares: Shares<T>,
+    scale: T,
+    gain: T,
+}
+
+/// By the probabilities as they are.
+impl<T: Float> Change<T, 1> for Pull<T> {
+    #[inline(always)]
+    fn at(&self, e: T, [t]: [T; 1]) -> T {
+        e * self.scale - self.gain * t
+    }
+}
+
+/// By smoothed ones.
+impl<T: Float> Change<T, 2> for Pull<T> {
+    #[inline(always)]
+    fn at(&self, e: T, [t, x]: [T; 2]) -> T {
+        e * self.scale - self.gain * self.shares.of(t, x)
+    }
+}
+
+/// The same with weights of the classes.
+impl<T: Float> Change<T, 3> for Pull<T> {
+    #[inline(always)]
+    fn at(&self, e: T, [t, x, w]: [T; 3]) -> T {
+        e * self.scale - self.gain * (w * self.shares.of(t, x))
     }
 }
 
 impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
     const NAME: &'static str = NAME;
     const COST: usize = 12;
-    /// The row, and the sum of its shares.
-    type Keep = (Kept<T>, f64);
+    /// The row, the sum of its shares, and the place of the likeliest class.
+    type Keep = (Kept<T>, f64, Option<usize>);
 
     #[inline(always)]
     fn value<I: Isa>(&self, _: usize, [x, t]: [&[T]; 2]) -> (f64, Self::Keep) {
         let kept = Kept::of::<I>(x);
         let (value, total) = self.cost(x, t, kept);
-        (value, (kept, total))
+        (value, (kept, total, None))
     }
 
     #[inline(always)]
@@ -148,7 +242,7 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
         &self,
         _: usize,
         [x, t]: [&[T]; 2],
-        (kept, total): Self::Keep,
+        (kept, total, _): Self::Keep,
         g: T,
         dx: &mut [T],
     ) {
@@ -166,22 +260,36 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
             return;
         }
         kept.softmax::<I>(x, T::of(g * (total + self.z_slope(kept))), dx);
-        self.pull([x, t], kept, g, T::ONE, dx);
+        let top = without_top(x, kept, dx);
+        self.pull([x, t], (kept, top), g, T::ONE, dx);
+    }
+
+    const HALVES: bool = true;
+
+    #[inline(always)]
+    fn begin<I: Isa>(&self, _: usize, [x, _]: [&[T]; 2], dx: &mut [T]) -> Self::Keep {
+        // The exponentials are there already once they are added up.
+        let kept = Kept::from_sum::<I>(LogSum::of_into::<I>(x, dx));
+        (kept, 0.0, without_top(x, kept, dx))
     }
 
     #[inline(always)]
-    fn value_and_slope<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2], g: T, dx: &mut [T]) -> f64 {
-        // The exponentials are there already once they are added up.
-        let sum = LogSum::of_into::<I>(x, dx);
-        let kept = Kept::from_sum::<I>(sum);
+    fn finish<I: Isa>(
+        &self,
+        i: usize,
+        [x, t]: [&[T]; 2],
+        (kept, _, top): Self::Keep,
+        g: T,
+        dx: &mut [T],
+    ) -> f64 {
         let (value, total) = self.cost(x, t, kept);
-        if !sum.max.finite() {
-            self.slope::<I, 0>(i, [x, t], (kept, total), g, dx);
+        if !kept.max.finite() {
+            self.slope::<I, 0>(i, [x, t], (kept, total, None), g, dx);
             return value;
         }
         let g = g.f64();
-        let scale = T::of(g * (total + self.z_slope(kept)) / (1.0 + sum.rest));
-        self.pull([x, t], kept, g, scale, dx);
+        let scale = T::of(g * (total + self.z_slope(kept)) / (1.0 + kept.rest));
+        self.pull([x, t], (kept, top), g, scale, dx);
         value
     }
 

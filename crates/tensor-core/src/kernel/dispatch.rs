@@ -93,13 +93,16 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     kernel.run::<Portable>()
 }
 
+// Never inlined: a kernel within a kernel is one so that the compiler looks at its loop alone.
 #[cfg(target_arch = "x86_64")]
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
     kernel.run::<Fused>()
 }
 
 #[cfg(target_arch = "x86_64")]
+#[inline(never)]
 #[target_feature(enable = "avx2,fma")]
 fn run_avx2<K: Kernel>(kernel: K) -> K::Out {
     kernel.run::<Fused>()

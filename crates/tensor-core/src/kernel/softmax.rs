@@ -154,7 +154,7 @@ impl<T: Float> Kernel for BesideLargest<'_, T> {
 
 /// Longer rows are added up in four vectors at a time, of which three are added in `T`: that takes the time of a sixth of
 /// their exponentials.
-const LONGEST: usize = 512;
+pub const LONGEST: usize = 512;
 
 /// The last `n` lanes, at most [`WIDTH`], and 0 in place of the others.
 #[inline(always)]
@@ -246,12 +246,34 @@ impl<T: Float, const KEEP: bool> Kernel for AddUp<'_, T, KEEP> {
 #[inline(always)]
 pub fn position<T: Float>(x: &[T], value: T) -> Option<usize> {
     // A search that may end at each element does not become vectors; one that may end at each block does.
-    for (i, block) in x.chunks(BLOCK).enumerate() {
+    let (blocks, rest) = x.as_chunks::<BLOCK>();
+    for (i, block) in blocks.iter().enumerate() {
         if block.iter().fold(false, |found, &v| found | (v == value)) {
-            return Some(i * BLOCK + block.iter().position(|&v| v == value)?);
+            return Some(i * BLOCK + first_of(block, value)?);
         }
     }
-    None
+    let Some(last) = x.last_chunk::<WIDTH>() else {
+        return x.iter().position(|&v| v == value);
+    };
+    let start = x.len() - rest.len();
+    for (i, group) in rest.as_chunks::<WIDTH>().0.iter().enumerate() {
+        if let Some(at) = first_of(group, value) {
+            return Some(start + i * WIDTH + at);
+        }
+    }
+    // What was searched before does not hold it.
+    Some(x.len() - WIDTH + first_of(last, value)?)
+}
+
+/// Where `value` first stands in so many elements, all of which are looked at.
+#[inline(always)]
+fn first_of<T: Float, const N: usize>(x: &[T; N], value: T) -> Option<usize> {
+    let mut first = N as i32;
+    for (i, &v) in x.iter().enumerate() {
+        let here = if v == value { i as i32 } else { N as i32 };
+        first = first.min(here);
+    }
+    (first < N as i32).then_some(first as usize)
 }
 
 /// Elements staged at a time: four vectors, which are added up before they are widened to `f64`. Of terms of one sign
@@ -315,52 +337,65 @@ pub fn sums_of<T: Float, const K: usize, const N: usize>(
     rows: [&[T]; K],
     f: impl Terms<T, K, N>,
 ) -> [f64; N] {
-    let len = rows.first().map_or(0, |row| row.len());
-    let rows = rows.map(|row| &row[..len]);
-    let mut lanes = [Lanes([0.0; WIDTH]); N];
-    let whole = len / BLOCK * BLOCK;
-    for at in (0..whole).step_by(BLOCK) {
-        let places: [&[T]; K] = rows.map(|row| &row[at..at + BLOCK]);
-        let mut terms = [[T::ZERO; BLOCK]; N];
-        for i in 0..BLOCK {
-            let here = f.at(places.map(|row| row[i]));
-            for (terms, term) in terms.iter_mut().zip(here) {
-                terms[i] = term;
+    dispatch(Sums(rows, f))
+}
+
+/// A kernel of its own, so that its vectors stay whole.
+struct Sums<'a, T, F, const K: usize, const N: usize>(pub [&'a [T]; K], pub F);
+
+impl<T: Float, F: Terms<T, K, N>, const K: usize, const N: usize> Kernel for Sums<'_, T, F, K, N> {
+    type Out = [f64; N];
+    #[inline(always)]
+    fn run<I: Isa>(self) -> [f64; N] {
+        let Sums(rows, f) = self;
+        let len = rows.first().map_or(0, |row| row.len());
+        let rows = rows.map(|row| &row[..len]);
+        let mut lanes = [Lanes([0.0; WIDTH]); N];
+        let whole = len / BLOCK * BLOCK;
+        for at in (0..whole).step_by(BLOCK) {
+            let terms = terms_at::<T, F, K, N, BLOCK>(&f, rows.map(|row| &row[at..]));
+            for (lanes, terms) in lanes.iter_mut().zip(&terms) {
+                lanes.add(terms);
             }
         }
-        for (lanes, terms) in lanes.iter_mut().zip(&terms) {
-            lanes.add(terms);
-        }
-    }
-    let vector = |places: [[T; WIDTH]; K]| {
-        let mut terms = [[T::ZERO; WIDTH]; N];
-        for i in 0..WIDTH {
-            let here = f.at(places.each_ref().map(|row| row[i]));
-            for (terms, term) in terms.iter_mut().zip(here) {
-                terms[i] = term;
+        let (over, end) = (len % WIDTH, len / WIDTH * WIDTH);
+        for at in (whole..end).step_by(WIDTH) {
+            let terms = terms_at::<T, F, K, N, WIDTH>(&f, rows.map(|row| &row[at..]));
+            for (lanes, terms) in lanes.iter_mut().zip(&terms) {
+                lanes.add_vector(terms);
             }
         }
-        terms
-    };
-    let (over, end) = (len % WIDTH, len / WIDTH * WIDTH);
-    for at in (whole..end).step_by(WIDTH) {
-        let places = rows.map(|row| *row[at..].first_chunk().unwrap_or(&[T::ZERO; WIDTH]));
-        for (lanes, terms) in lanes.iter_mut().zip(&vector(places)) {
-            lanes.add_vector(terms);
+        if over > 0 {
+            // From the end of the row, or filled up with an element that is there, so that `f` sees no strange ones; only
+            // the last terms count.
+            let places = rows.map(|row| match row.last_chunk::<WIDTH>() {
+                Some(last) => *last,
+                None => filled_before(row),
+            });
+            let terms = terms_at::<T, F, K, N, WIDTH>(&f, places.each_ref().map(|row| &row[..]));
+            for (lanes, terms) in lanes.iter_mut().zip(&terms) {
+                lanes.add_vector(&last_lanes(terms, over));
+            }
+        }
+        lanes.map(Lanes::total)
+    }
+}
+
+/// The terms of the first `W` places of rows that are as long.
+#[inline(always)]
+fn terms_at<T: Float, F: Terms<T, K, N>, const K: usize, const N: usize, const W: usize>(
+    f: &F,
+    rows: [&[T]; K],
+) -> [[T; W]; N] {
+    let rows: [&[T]; K] = rows.map(|row| &row[..W]);
+    let mut terms = [[T::ZERO; W]; N];
+    for i in 0..W {
+        let here = f.at(rows.map(|row| row[i]));
+        for (terms, term) in terms.iter_mut().zip(here) {
+            terms[i] = term;
         }
     }
-    if over > 0 {
-        // From the end of the row, or filled up with an element that is there, so that `f` sees no strange ones; only the
-        // last terms count.
-        let places = rows.map(|row| match row.last_chunk::<WIDTH>() {
-            Some(last) => *last,
-            None => filled_before(row),
-        });
-        for (lanes, terms) in lanes.iter_mut().zip(&vector(places)) {
-            lanes.add_vector(&last_lanes(terms, over));
-        }
-    }
-    lanes.map(Lanes::total)
+    terms
 }
 
 /// What a row's exponentials add up to, in parts that lose nothing: `Σ e^x = e^max · (1 + rest)`.
@@ -534,6 +569,105 @@ pub fn scale_row<T: Float>(out: &mut [T], s: T) {
         *out = last;
         out.iter_mut().for_each(|v| *v = *v * s);
     }
+}
+
+/// A new element in place of one. As [`Terms`], but not for closures, since [`change`] calls it in more than one place.
+pub trait Change<T, const K: usize> {
+    /// What stands instead of `x`, where other rows have `others`; `#[inline(always)]`.
+    fn at(&self, x: T, others: [T; K]) -> T;
+}
+
+/// `scale · x - shift`.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale<T> {
+    /// What multiplies each element.
+    pub scale: T,
+    /// What is taken from each.
+    pub shift: T,
+}
+
+impl<T: Float> Change<T, 0> for Scale<T> {
+    #[inline(always)]
+    fn at(&self, x: T, _: [T; 0]) -> T {
+        x * self.scale - self.shift
+    }
+}
+
+/// The elements of a vector changed.
+#[inline(always)]
+fn change_vector<T: Float, const K: usize>(
+    f: &impl Change<T, K>,
+    group: &mut [T; WIDTH],
+    others: [&[T; WIDTH]; K],
+) {
+    // Copies, of which the compiler knows that none is written while another is read.
+    let (mut new, others) = (*group, others.map(|o| *o));
+    for (k, v) in new.iter_mut().enumerate() {
+        *v = f.at(*v, others.each_ref().map(|o| o[k]));
+    }
+    *group = new;
+}
+
+/// `x = f(x, others)`, the elements of the others being those in the same place; the sum of the results in `f64`.
+#[inline(always)]
+pub fn change<T: Float, const K: usize>(
+    x: &mut [T],
+    others: [&[T]; K],
+    f: impl Change<T, K>,
+) -> f64 {
+    dispatch(Changed(x, others, f))
+}
+
+/// A kernel of its own, so that its vectors stay whole.
+struct Changed<'a, T, F, const K: usize>(&'a mut [T], [&'a [T]; K], F);
+
+impl<T: Float, F: Change<T, K>, const K: usize> Kernel for Changed<'_, T, F, K> {
+    type Out = f64;
+    #[inline(always)]
+    fn run<I: Isa>(self) -> f64 {
+        change_here(self.0, self.1, &self.2)
+    }
+}
+
+#[inline(always)]
+fn change_here<T: Float, const K: usize>(
+    x: &mut [T],
+    others: [&[T]; K],
+    f: &impl Change<T, K>,
+) -> f64 {
+    let (over, len) = (x.len() % WIDTH, x.len());
+    let others = others.map(|o| &o[..len]);
+    let mut lanes = Lanes([0.0; WIDTH]);
+    // What was there before, so that no element is changed twice.
+    let last = x.last_chunk::<WIDTH>().copied();
+    let (whole, rest) = x.as_chunks_mut::<WIDTH>();
+    for (j, group) in whole.iter_mut().enumerate() {
+        let others = others.map(|o| &o.as_chunks::<WIDTH>().0[j]);
+        change_vector(f, group, others);
+        lanes.add_vector(group);
+    }
+    match (last, over) {
+        (_, 0) => {}
+        (Some(mut group), _) => {
+            let others = others.map(|o| *o.last_chunk::<WIDTH>().unwrap_or(&[T::ZERO; WIDTH]));
+            change_vector(f, &mut group, others.each_ref());
+            lanes.add_vector(&last_lanes(&group, over));
+            if let Some(out) = x.last_chunk_mut::<WIDTH>() {
+                *out = group;
+            }
+        }
+        (None, _) => {
+            let mut group = padded(rest, T::ZERO);
+            let others = others.map(|o| padded(o, T::ZERO));
+            change_vector(f, &mut group, others.each_ref());
+            copy_short(rest, &group[..over]);
+            for (k, v) in group.iter_mut().enumerate() {
+                *v = if k < over { *v } else { T::ZERO };
+            }
+            lanes.add_vector(&group);
+        }
+    }
+    lanes.total()
 }
 
 /// `out = (x - a) - b`, as [`scale_row`].
