@@ -55,6 +55,10 @@ pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
         Self::Keep::default()
     }
 
+    /// What is left to do between the halves, for several rows at once; `#[inline(always)]`.
+    #[inline(always)]
+    fn between<I: Isa>(&self, _begun: &mut [Self::Keep; WIDTH]) {}
+
     /// The second half; `#[inline(always)]`.
     #[inline(always)]
     fn finish<I: Isa>(
@@ -68,10 +72,24 @@ pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
         self.value_and_slope::<I>(i, rows, g, dx)
     }
 
-    /// As [`RowLoss::value_and_slope`] for all rows of `dx`, row `i` and those behind it, which are short and stand side by
-    /// side; `None` from a loss, or for options, without a way to look at several rows at a time. `#[inline(always)]`.
+    /// Whether [`RowLoss::short_rows`] is there, for these options.
     #[inline(always)]
-    fn short_rows<I: Isa>(&self, _i: usize, _x: Columns<T>, _g: T, _dx: &mut [T]) -> Option<f64> {
+    fn has_short_rows(&self) -> bool {
+        false
+    }
+
+    /// As [`RowLoss::value_and_slope`] for all rows of `dx`, row `i` and those behind it, which are short and stand side by
+    /// side; `None`, and `dx` to be written anew, for rows that are too strange for that. `exps` is there to be written to.
+    /// `#[inline(always)]`.
+    #[inline(always)]
+    fn short_rows<I: Isa>(
+        &self,
+        _i: usize,
+        _rows: &[Columns<T>; N],
+        _exps: &mut Columns<T>,
+        _g: T,
+        _dx: &mut [T],
+    ) -> Option<f64> {
         None
     }
 
@@ -150,15 +168,22 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
         let only_first = self.slopes[0].is_some() && self.slopes[1..].iter().all(|s| s.is_none());
         let mut total = 0.0;
         let mut done = 0;
-        if const { N == 1 }
+        let len = self.slopes[0].as_ref().map_or(0, |dx| dx.len() / n.max(1));
+        if only_first
             && g != T::ZERO
-            && let [Some(dx)] = &mut self.slopes[..]
+            && Columns::<T>::fit(len)
+            && self.loss.has_short_rows()
+            && let Some(dx) = &mut self.slopes[0]
         {
-            let len = dx.len() / n.max(1);
-            while let Some(x) = Columns::of(self.blocks[0], done, WIDTH.min(n - done), len) {
+            let (mut x, mut exps) = ([Columns::empty(); N], Columns::empty());
+            while done < n {
                 let rows = WIDTH.min(n - done);
+                for (x, block) in x.iter_mut().zip(self.blocks) {
+                    x.read(block, done, rows, len);
+                }
                 let dx = &mut dx[done * len..][..rows * len];
-                let Some(value) = self.loss.short_rows::<I>(self.first + done, x, g, dx) else {
+                let first = self.first + done;
+                let Some(value) = self.loss.short_rows::<I>(first, &x, &mut exps, g, dx) else {
                     break;
                 };
                 total += value;
@@ -169,7 +194,6 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
             && g != T::ZERO
             && let Some(dx) = &mut self.slopes[0]
         {
-            let len = dx.len() / n.max(1);
             let at_a_time = if L::HALVES && len <= LONGEST {
                 WIDTH
             } else {
@@ -184,6 +208,7 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
                         let dx = &mut dx[i * len..][..len];
                         *begun = self.loss.begin::<I>(self.first + i, rows, dx);
                     }
+                    self.loss.between::<I>(&mut begun);
                 }
                 for (i, begun) in here.clone().zip(begun) {
                     let (at, rows) = (self.first + i, self.blocks.map(|b| b.row(i)));

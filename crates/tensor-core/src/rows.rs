@@ -153,12 +153,16 @@ impl<T: Float> Kernel for LogSums<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
+        let (mut x, mut exps) = (Columns::empty(), Columns::empty());
         for (i, out) in self.out.chunks_mut(WIDTH).enumerate() {
             let (at, n) = (i * WIDTH, out.len());
-            let short = Columns::of(self.rows, at, n, self.len);
-            let (max, rest) = short
-                .and_then(|mut x| x.exponentials())
-                .unwrap_or_else(|| sums_of_rows::<I, T>(self.rows, at, n));
+            let (max, rest) = if self.len <= WIDTH {
+                x.read(self.rows, at, n, self.len);
+                x.exponentials(&mut exps)
+            } else {
+                None
+            }
+            .unwrap_or_else(|| sums_of_rows::<I, T>(self.rows, at, n));
             // The logarithms of all of them at once. An infinite maximum with a 0 stays as it is.
             let values: [T; WIDTH] =
                 std::array::from_fn(|i| T::of(max[i].f64() + rest[i].log1p::<I>()));
@@ -209,12 +213,17 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         let (len, rows) = (self.len, self.rows);
+        let (mut x, mut exps) = (Columns::empty(), Columns::empty());
         for (i, out) in self.out.chunks_mut(WIDTH * len).enumerate() {
             let (at, n) = (i * WIDTH, out.len() / len);
-            let mut short = Columns::of(rows, at, n, len);
-            let parts = short.as_mut().and_then(|x| x.exponentials());
-            match (short, parts) {
-                (Some(mut exps), Some((_, rest))) if !self.log => {
+            let parts = if len <= WIDTH {
+                x.read(rows, at, n, len);
+                x.exponentials(&mut exps)
+            } else {
+                None
+            };
+            match parts {
+                Some((_, rest)) if !self.log => {
                     let scale: [T; WIDTH] = rest.map(|rest| T::of(1.0 / (1.0 + rest)));
                     for column in exps.iter_mut() {
                         for (e, &s) in column.iter_mut().zip(&scale) {
@@ -223,7 +232,7 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
                     }
                     exps.write(out);
                 }
-                (_, parts) if self.log => {
+                parts if self.log => {
                     let (max, rest) = parts.unwrap_or_else(|| sums_of_rows::<I, T>(rows, at, n));
                     let shift: [T; WIDTH] = std::array::from_fn(|i| {
                         if max[i].finite() {

@@ -11,6 +11,7 @@ mod multi_margin;
 mod nll;
 mod poly1;
 pub(crate) mod row;
+mod short;
 mod softmax_focal;
 pub(crate) mod target;
 mod with_classes;

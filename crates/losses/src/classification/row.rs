@@ -54,6 +54,29 @@ impl<T: Float> Kept<T> {
         }
     }
 
+    /// As [`Kept::from_sum`], but for the logarithm, which [`Kept::logs`] makes of many rows at once.
+    #[inline(always)]
+    pub fn begun(sum: LogSum<T>) -> Self {
+        Kept {
+            max: sum.max,
+            log: 0.0,
+            rest: sum.rest,
+        }
+    }
+
+    /// The logarithms of rows that were [begun](Kept::begun).
+    #[inline(always)]
+    pub fn logs(rows: [&mut Self; softmax::WIDTH]) {
+        let mut logs = [0.0; softmax::WIDTH];
+        for (log, row) in logs.iter_mut().zip(&rows) {
+            *log = row.rest;
+        }
+        dispatch(Logs(&mut logs));
+        for (row, log) in rows.into_iter().zip(logs) {
+            row.log = if row.max == T::LOWEST { f64::NAN } else { log };
+        }
+    }
+
     /// `lse(x)`
     #[inline(always)]
     pub fn lse(self) -> f64 {
@@ -98,6 +121,19 @@ impl<T: Float> Kept<T> {
                 true => T::ZERO,
                 false => ((v - self.max) - log).exp_nonpositive::<I>() * scale,
             };
+        }
+    }
+}
+
+/// `ln(1 + x)` in place of each `x`; a kernel of its own, so that its vectors stay whole.
+struct Logs<'a>(&'a mut [f64; softmax::WIDTH]);
+
+impl Kernel for Logs<'_> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        for log in self.0 {
+            *log = log.log1p::<I>();
         }
     }
 }

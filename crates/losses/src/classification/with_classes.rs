@@ -2,11 +2,12 @@
 
 use super::cross_entropy::{CrossEntropy, NAME};
 use super::row::{Kept, row_sum, sum_by, sum_of_others};
+use super::short;
 use super::target::{Classes, along};
 use crate::rowwise::RowLoss;
+use autograd::tensor_core::kernel::Isa;
 use autograd::tensor_core::kernel::columns::Columns;
 use autograd::tensor_core::kernel::softmax::{self, LogSum, Scale, WIDTH};
-use autograd::tensor_core::kernel::{Isa, Math};
 use autograd::{Float, Result, Tensor, Var};
 
 /// Cross entropy with class targets, row by row.
@@ -206,7 +207,12 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
             // Not in the sum of the slopes, which its own is made of.
             dx[t] = T::ZERO;
         }
-        Kept::from_sum::<I>(sum)
+        Kept::begun(sum)
+    }
+
+    #[inline(always)]
+    fn between<I: Isa>(&self, begun: &mut [Kept<T>; WIDTH]) {
+        Kept::logs(begun.each_mut());
     }
 
     #[inline(always)]
@@ -240,37 +246,41 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
     }
 
     #[inline(always)]
-    fn short_rows<I: Isa>(&self, i: usize, x: Columns<T>, g: T, dx: &mut [T]) -> Option<f64> {
-        if self.smoothing != 0.0 || self.z_loss != 0.0 {
-            return None;
-        }
-        let mut exps = x;
-        let (max, rest) = exps.exponentials()?;
-        let len = x.width();
+    fn has_short_rows(&self) -> bool {
+        self.is_even() && self.z_loss == 0.0
+    }
+
+    #[inline(always)]
+    fn short_rows<I: Isa>(
+        &self,
+        i: usize,
+        [x]: &[Columns<T>; 1],
+        exps: &mut Columns<T>,
+        g: T,
+        dx: &mut [T],
+    ) -> Option<f64> {
+        let (max, rest) = x.exponentials(exps)?;
+        let (len, g) = (x.width(), g.f64());
+        let even = self.smoothing / len as f64;
         let (mut own, mut weights) = ([-1; WIDTH], [0.0; WIDTH]);
         for lane in 0..dx.len() / len {
             if let Some(t) = self.classes.get(i + lane) {
                 (own[lane], weights[lane]) = (t as i32, self.classes.weight(t));
             }
         }
-        let (mut scales, mut logs) = ([T::ZERO; WIDTH], [0.0; WIDTH]);
+        let mut scales = [T::ZERO; WIDTH];
         for lane in 0..WIDTH {
-            scales[lane] = T::of(g.f64() * weights[lane] / (1.0 + rest[lane]));
-            logs[lane] = rest[lane].log1p::<I>();
+            let share = (1.0 - self.smoothing) * weights[lane] + self.smoothing;
+            scales[lane] = T::of(g * share / (1.0 + rest[lane]));
         }
+        let logs = short::logs::<I>(&rest);
+        let gaps = if self.smoothing == 0.0 {
+            [0.0; WIDTH]
+        } else {
+            short::gaps(x, &max)
+        };
         // The true class gets what the others lack, as above.
-        let mut others = [0.0; WIDTH];
-        for (c, column) in exps.iter_mut().enumerate() {
-            for lane in 0..WIDTH {
-                let is_own = own[lane] == c as i32;
-                column[lane] = if is_own {
-                    T::ZERO
-                } else {
-                    column[lane] * scales[lane]
-                };
-                others[lane] += column[lane].f64();
-            }
-        }
+        let others = short::pull(exps, &own, &scales, T::of(g * even));
         exps.write(dx);
         let mut total = 0.0;
         for (lane, dx) in dx.chunks_exact_mut(len).enumerate() {
@@ -286,8 +296,11 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
                 rest: rest[lane],
             };
             // A class without weight costs nothing, however unlikely it is.
-            if weights[lane] != 0.0 {
-                total += weights[lane] * kept.cost(x.at(lane, t));
+            if weights[lane] != 0.0 && self.smoothing != 1.0 {
+                total += (1.0 - self.smoothing) * (weights[lane] * kept.cost(x.at(lane, t)));
+            }
+            if self.smoothing != 0.0 {
+                total += even * (gaps[lane] + len as f64 * logs[lane]);
             }
         }
         Some(total)

@@ -2,11 +2,13 @@
 
 use super::cross_entropy::{CrossEntropy, NAME};
 use super::row::{Kept, sum_by, sum_of_others};
+use super::short::{self, Smooth};
 use super::target::along;
 use crate::check;
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::{self, Change, LogSum};
+use autograd::tensor_core::kernel::columns::Columns;
+use autograd::tensor_core::kernel::softmax::{self, Change, LogSum, WIDTH};
 use autograd::{Float, Result, Tensor, Var, keepdim};
 
 /// Cross entropy with distributions, row by row.
@@ -269,8 +271,13 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
     #[inline(always)]
     fn begin<I: Isa>(&self, _: usize, [x, _]: [&[T]; 2], dx: &mut [T]) -> Self::Keep {
         // The exponentials are there already once they are added up.
-        let kept = Kept::from_sum::<I>(LogSum::of_into::<I>(x, dx));
+        let kept = Kept::begun(LogSum::of_into::<I>(x, dx));
         (kept, 0.0, without_top(x, kept, dx))
+    }
+
+    #[inline(always)]
+    fn between<I: Isa>(&self, begun: &mut [Self::Keep; WIDTH]) {
+        Kept::logs(begun.each_mut().map(|(kept, ..)| kept));
     }
 
     #[inline(always)]
@@ -291,6 +298,51 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
         let scale = T::of(g * (total + self.z_slope(kept)) / (1.0 + kept.rest));
         self.pull([x, t], (kept, top), g, scale, dx);
         value
+    }
+
+    #[inline(always)]
+    fn has_short_rows(&self) -> bool {
+        self.weight.is_none() && self.z_loss == 0.0 && (self.smoothing == 0.0 || !self.over_finite)
+    }
+
+    #[inline(always)]
+    fn short_rows<I: Isa>(
+        &self,
+        _: usize,
+        [x, t]: &[Columns<T>; 2],
+        exps: &mut Columns<T>,
+        g: T,
+        dx: &mut [T],
+    ) -> Option<f64> {
+        let (max, rest) = x.exponentials(exps)?;
+        let (len, g) = (x.width(), g.f64());
+        let smooth = Smooth {
+            part: T::of(1.0 - self.smoothing),
+            even: T::of(self.smoothing / len as f64),
+        };
+        let [totals, gaps] = short::costs(x, t, &max, smooth);
+        let logs = short::logs::<I>(&rest);
+        let mut scales = [T::ZERO; WIDTH];
+        for lane in 0..WIDTH {
+            scales[lane] = T::of(g * totals[lane] / (1.0 + rest[lane]));
+        }
+        let (top, others) = short::pull_towards(exps, t, &scales, T::of(g), smooth);
+        exps.write(dx);
+        let mut value = 0.0;
+        for (lane, dx) in dx.chunks_exact_mut(len).enumerate() {
+            // As for a class: the likeliest class gets what the others lack.
+            if let Some(top) = dx.get_mut(top[lane] as usize) {
+                *top = T::of(-others[lane]);
+            }
+            let total = totals[lane];
+            value += gaps[lane]
+                + if total == 0.0 {
+                    0.0
+                } else {
+                    total * logs[lane]
+                };
+        }
+        Some(value)
     }
 
     #[track_caller]

@@ -10,32 +10,47 @@ use crate::element::Float;
 /// One element of each row.
 pub type Column<T> = [T; WIDTH];
 
-/// Up to [`WIDTH`] rows of as many elements, column by column.
+/// Rows of so many elements fit: two vectors, since a row that fills none of its own costs as much as two.
+pub const MOST: usize = 2 * WIDTH;
+
+/// Up to [`WIDTH`] rows of up to [`MOST`] elements, column by column.
 #[derive(Clone, Copy, Debug)]
 pub struct Columns<T> {
-    columns: [Column<T>; WIDTH],
+    columns: [Column<T>; MOST],
     len: usize,
 }
 
 impl<T: Float> Columns<T> {
-    /// Rows `at..at + n` of a block; `None` if there are more of them, or more elements in them, than a vector holds.
+    /// Without rows, to be [read](Columns::read) into.
     #[inline(always)]
-    pub fn of(block: RowBlock<'_, T>, at: usize, n: usize, len: usize) -> Option<Self> {
-        if n == 0 || n > WIDTH || len == 0 || len > WIDTH {
-            return None;
+    pub fn empty() -> Self {
+        Columns {
+            columns: [[T::ZERO; WIDTH]; MOST],
+            len: 0,
         }
-        let mut columns = [[T::ZERO; WIDTH]; WIDTH];
+    }
+
+    /// Whether rows of `len` elements fit.
+    #[inline(always)]
+    pub fn fit(len: usize) -> bool {
+        (1..=MOST).contains(&len)
+    }
+
+    /// Puts rows `at..at + n` of a block in place of what was there: at least one and at most [`WIDTH`], of as many elements
+    /// as [fit](Columns::fit).
+    #[inline(always)]
+    pub fn read(&mut self, block: RowBlock<'_, T>, at: usize, n: usize, len: usize) {
+        self.len = len;
         for lane in 0..WIDTH {
             // Lanes without a row repeat the last one.
             let row = block.row(at + lane.min(n - 1));
-            for (column, &v) in columns.iter_mut().zip(&row[..len]) {
+            for (column, &v) in self.columns.iter_mut().zip(&row[..len]) {
                 column[lane] = v;
             }
         }
-        Some(Columns { columns, len })
     }
 
-    /// The number of elements in each row, which is at least 1.
+    /// The number of elements in each row.
     #[inline(always)]
     pub fn width(&self) -> usize {
         self.len
@@ -49,6 +64,12 @@ impl<T: Float> Columns<T> {
 
     /// The columns.
     #[inline(always)]
+    pub fn iter(&self) -> impl Iterator<Item = &Column<T>> {
+        self.columns[..self.len].iter()
+    }
+
+    /// The columns.
+    #[inline(always)]
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Column<T>> {
         self.columns[..self.len].iter_mut()
     }
@@ -56,24 +77,31 @@ impl<T: Float> Columns<T> {
     /// Writes the rows, as many as `out` has room for, one after the other.
     #[inline(always)]
     pub fn write(&self, out: &mut [T]) {
-        for (lane, row) in out.chunks_exact_mut(self.len).take(WIDTH).enumerate() {
+        for (lane, row) in out
+            .chunks_exact_mut(self.len.max(1))
+            .take(WIDTH)
+            .enumerate()
+        {
             for (o, column) in row.iter_mut().zip(&self.columns) {
                 *o = column[lane];
             }
         }
     }
 
-    /// Puts `e^(x - max)` in place of each element, `max` being the largest of its row, and returns that and
-    /// `Σ e^(x - max)` over all elements of a row but one that is the largest; `None`, and nothing done, if a largest
-    /// element is not finite.
+    /// Puts `e^(x - max)` into `out`, `max` being the largest element of a row, and returns that and `Σ e^(x - max)` over
+    /// all elements of the row but one that is the largest; `None` if a largest element is not finite.
     #[inline(always)]
-    pub fn exponentials(&mut self) -> Option<(Column<T>, Column<f64>)> {
-        dispatch(Exponentials(&mut self.columns[..self.len]))
+    pub fn exponentials(&self, out: &mut Self) -> Option<(Column<T>, Column<f64>)> {
+        out.len = self.len;
+        dispatch(Exponentials(
+            &self.columns[..self.len],
+            &mut out.columns[..self.len],
+        ))
     }
 }
 
 /// A function of its own, in which the compiler keeps vectors whole.
-struct Exponentials<'a, T>(&'a mut [Column<T>]);
+struct Exponentials<'a, T>(&'a [Column<T>], &'a mut [Column<T>]);
 
 impl<T: Float> Kernel for Exponentials<'_, T> {
     type Out = Option<(Column<T>, Column<f64>)>;
@@ -90,11 +118,13 @@ impl<T: Float> Kernel for Exponentials<'_, T> {
         }
         // What rounds to 1 counts as the largest does, so that a confident row keeps its small sum.
         let (mut sums, mut ones) = ([0.0; WIDTH], [T::ZERO; WIDTH]);
-        for column in self.0.iter_mut() {
-            for (v, &max) in column.iter_mut().zip(&max) {
+        for (x, out) in self.0.iter().zip(self.1) {
+            let mut e = *x;
+            for (v, &max) in e.iter_mut().zip(&max) {
                 *v = (*v - max).exp_nonpositive::<I>();
             }
-            count_in(column, &mut sums, &mut ones);
+            count_in(&e, &mut sums, &mut ones);
+            *out = e;
         }
         for (sum, n) in sums.iter_mut().zip(ones) {
             *sum += n.f64() - 1.0;

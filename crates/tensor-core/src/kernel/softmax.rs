@@ -156,24 +156,33 @@ impl<T: Float> Kernel for BesideLargest<'_, T> {
 /// their exponentials.
 pub const LONGEST: usize = 512;
 
+/// A vector's width of zeros, and as many ones: from place `n` on, 1 in the last `n` lanes of a vector.
+const STEPS: [f32; 2 * WIDTH] = {
+    let mut steps = [0.0; 2 * WIDTH];
+    let mut i = WIDTH;
+    while i < 2 * WIDTH {
+        steps[i] = 1.0;
+        i += 1;
+    }
+    steps
+};
+
 /// The last `n` lanes, at most [`WIDTH`], and 0 in place of the others.
 #[inline(always)]
 fn last_lanes<T: Float>(lanes: &[T; WIDTH], n: usize) -> [T; WIDTH] {
-    const NO: u32 = 0;
-    const YES: u32 = 1;
-    /// A vector's width of each.
-    const STEPS: [u32; 2 * WIDTH] = {
-        let mut steps = [NO; 2 * WIDTH];
-        let mut i = WIDTH;
-        while i < 2 * WIDTH {
-            steps[i] = YES;
-            i += 1;
-        }
-        steps
-    };
     let mut last = *lanes;
     for (v, &is_last) in last.iter_mut().zip(&STEPS[n..]) {
-        *v = if is_last == YES { *v } else { T::ZERO };
+        *v = if is_last == 1.0 { *v } else { T::ZERO };
+    }
+    last
+}
+
+/// The same for finite lanes, by a product: a vector that is widened next is not taken apart by it.
+#[inline(always)]
+fn last_finite_lanes<T: Float>(lanes: &[T; WIDTH], n: usize) -> [T; WIDTH] {
+    let mut last = *lanes;
+    for (v, &step) in last.iter_mut().zip(&STEPS[n..]) {
+        *v = *v * T::of(f64::from(step));
     }
     last
 }
@@ -231,7 +240,7 @@ impl<T: Float, const KEEP: bool> Kernel for AddUp<'_, T, KEEP> {
             let mut e = *x;
             e.iter_mut()
                 .for_each(|v| *v = (*v - max).exp_nonpositive::<I>());
-            for (s, v) in sums.iter_mut().zip(&last_lanes(&e, over)) {
+            for (s, v) in sums.iter_mut().zip(&last_finite_lanes(&e, over)) {
                 *s += v.f64();
             }
             if KEEP && let Some(out) = out.last_chunk_mut::<WIDTH>() {
@@ -366,13 +375,17 @@ impl<T: Float, F: Terms<T, K, N>, const K: usize, const N: usize> Kernel for Sum
             }
         }
         if over > 0 {
-            // From the end of the row, or filled up with an element that is there, so that `f` sees no strange ones; only
-            // the last terms count.
-            let places = rows.map(|row| match row.last_chunk::<WIDTH>() {
-                Some(last) => *last,
-                None => filled_before(row),
-            });
-            let terms = terms_at::<T, F, K, N, WIDTH>(&f, places.each_ref().map(|row| &row[..]));
+            let terms = if len > WIDTH {
+                terms_at::<T, F, K, N, WIDTH>(&f, rows.map(|row| &row[len - WIDTH..]))
+            } else {
+                // Filled up with an element that is there, so that `f` sees no strange ones.
+                let mut places = [[T::ZERO; WIDTH]; K];
+                for (place, row) in places.iter_mut().zip(rows) {
+                    *place = filled_before(row);
+                }
+                terms_at::<T, F, K, N, WIDTH>(&f, places.each_ref().map(|row| &row[..]))
+            };
+            // Only the last terms count.
             for (lanes, terms) in lanes.iter_mut().zip(&terms) {
                 lanes.add_vector(&last_lanes(terms, over));
             }
@@ -649,8 +662,13 @@ fn change_here<T: Float, const K: usize>(
     match (last, over) {
         (_, 0) => {}
         (Some(mut group), _) => {
-            let others = others.map(|o| *o.last_chunk::<WIDTH>().unwrap_or(&[T::ZERO; WIDTH]));
-            change_vector(f, &mut group, others.each_ref());
+            let mut theirs = [[T::ZERO; WIDTH]; K];
+            for (theirs, other) in theirs.iter_mut().zip(others) {
+                if let Some(last) = other.last_chunk() {
+                    *theirs = *last;
+                }
+            }
+            change_vector(f, &mut group, theirs.each_ref());
             lanes.add_vector(&last_lanes(&group, over));
             if let Some(out) = x.last_chunk_mut::<WIDTH>() {
                 *out = group;
@@ -658,8 +676,11 @@ fn change_here<T: Float, const K: usize>(
         }
         (None, _) => {
             let mut group = padded(rest, T::ZERO);
-            let others = others.map(|o| padded(o, T::ZERO));
-            change_vector(f, &mut group, others.each_ref());
+            let mut theirs = [[T::ZERO; WIDTH]; K];
+            for (theirs, other) in theirs.iter_mut().zip(others) {
+                *theirs = padded(other, T::ZERO);
+            }
+            change_vector(f, &mut group, theirs.each_ref());
             copy_short(rest, &group[..over]);
             for (k, v) in group.iter_mut().enumerate() {
                 *v = if k < over { *v } else { T::ZERO };
