@@ -443,6 +443,65 @@ fn short_rows_of_softmax_do_not_see_each_other() {
     }
 }
 
+/// What is beside the largest element of a row keeps its digits, however little it is, and whichever way the row goes.
+#[test]
+fn sums_of_exponentials_keep_what_is_beside_the_largest() {
+    use tensor_core::kernel::softmax::LogSum;
+    use tensor_core::kernel::{Isa, Kernel, dispatch};
+    struct Sum<'a, T>(&'a [T], &'a mut [T]);
+    impl<T: Float> Kernel for Sum<'_, T> {
+        type Out = [LogSum<T>; 2];
+        #[inline(always)]
+        fn run<I: Isa>(self) -> Self::Out {
+            [
+                LogSum::of::<I>(self.0),
+                LogSum::of_into::<I>(self.0, self.1),
+            ]
+        }
+    }
+    fn check<T: Float>(bound: f64) {
+        for len in (2..70).chain([100, 127, 128, 511, 512, 513, 600, 1000, 1025]) {
+            for gap in [0.0, 0.5, 3.0, 10.0, 16.0, 40.0, 80.0] {
+                for at in [0, len / 2, len - 1] {
+                    // In steps that make all differences exact.
+                    let mut x = values::<T>(len, 5);
+                    for v in &mut x {
+                        *v = T::of((v.f64() * 1024.0).round() / 1024.0);
+                    }
+                    let most = x.iter().map(|v| v.f64()).fold(0.0, f64::max);
+                    x[at] = T::of(most + gap);
+                    // Twice the largest, too.
+                    if gap == 3.0 {
+                        x[(at + 1) % len] = x[at];
+                    }
+                    let most = x.iter().map(|v| v.f64()).fold(f64::NEG_INFINITY, f64::max);
+                    let top = x.iter().position(|v| v.f64() == most).unwrap();
+                    let beside = x.iter().enumerate().filter(|(i, _)| *i != top);
+                    let want: f64 = beside.map(|(_, v)| (v.f64() - most).exp()).sum();
+                    let mut out = vec![T::ZERO; len];
+                    for sum in dispatch(Sum(&x, &mut out)) {
+                        let off = (sum.rest - want).abs() / want;
+                        assert!(
+                            off <= bound,
+                            "{len} elements, {gap} above at {at}: {off:e} off"
+                        );
+                        assert_eq!(sum.max.f64(), most);
+                    }
+                    for (e, v) in out.iter().zip(&x) {
+                        let want = (v.f64() - most).exp();
+                        assert!(
+                            (e.f64() - want).abs() <= bound * want,
+                            "{len} elements: {e} for {v}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>(3e-7);
+    check::<f64>(1e-14);
+}
+
 /// Softmax, its logarithm and that of the sum against their definitions, row by row.
 fn check_softmax(x: &Tensor<f32>, what: &str) {
     let [softmax, log_softmax] = [x.softmax(1).unwrap(), x.log_softmax(1).unwrap()];

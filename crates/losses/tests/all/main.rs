@@ -1,6 +1,7 @@
 //! One program for all that calls the losses: each that does compiles their kernels anew.
 
 mod anomaly;
+mod class_counts;
 mod common;
 mod errors;
 mod every_loss;

@@ -439,9 +439,13 @@ impl<T: Float> LogSum<T> {
         if !max.finite() {
             return Self::infinite(x, max);
         }
-        // The smallest total of which the 1 may be taken, with the digits that are left.
-        let enough = if x.len() > LONGEST { 2.0 } else { 1.0 + 1e-6 };
-        let rest = if total < enough {
+        // How much must be beside the 1 for it to be taken from the total, of which it has the last digits.
+        let least = if x.len() > LONGEST {
+            1.0
+        } else {
+            (512.0 * f64::EPSILON / T::EPSILON.f64()).min(1.0)
+        };
+        let rest = if total < 1.0 + least {
             dispatch(BesideLargest(x, max))
         } else {
             total - 1.0
