@@ -103,9 +103,23 @@ fn map_blocks<T: Element, O: Element>(
 /// A row for each pair of rows along `dim` of two tensors of one shape: `f(row_a, row_b, result_row)`.
 pub fn map_rows2<A: Element, B: Element, O: Element>(
     op: &'static str,
-    (a, b): (&Tensor<A>, &Tensor<B>),
+    pair: (&Tensor<A>, &Tensor<B>),
     dim: isize,
     f: impl Fn(&[A], &[B], &mut [O]) + Sync,
+) -> Result<Tensor<O>> {
+    map_blocks2(op, pair, dim, |len, a, b, out| {
+        for (i, out) in out.chunks_exact_mut(len).enumerate() {
+            f(a.row(i), b.row(i), out);
+        }
+    })
+}
+
+/// The same by blocks of rows: `f(len, rows_a, rows_b, result_rows)`, where rows have at least one element.
+pub fn map_blocks2<A: Element, B: Element, O: Element>(
+    op: &'static str,
+    (a, b): (&Tensor<A>, &Tensor<B>),
+    dim: isize,
+    f: impl Fn(usize, RowBlock<'_, A>, RowBlock<'_, B>, &mut [O]) + Sync,
 ) -> Result<Tensor<O>> {
     if a.shape() != b.shape() {
         let expected = format!("it must have the shape {:?} of the first", a.shape());
@@ -122,21 +136,18 @@ pub fn map_rows2<A: Element, B: Element, O: Element>(
     let len = rows_a.len();
     Tensor::build_rows(op, a.shape(), d, |out| {
         par::split(out, len.max(1), len * 6 + 8, |start, out| {
+            if out.is_empty() {
+                return;
+            }
             let (mut stage_a, mut stage_b) = (Vec::new(), Vec::new());
-            let (mut at, end) = (start, start + out.len() / len.max(1));
+            let (mut at, end) = (start, start + out.len() / len);
             while at < end {
                 let n = rows_a.block_len(at).min(rows_b.block_len(at)).min(end - at);
                 let (a, b) = (
                     rows_a.block(at, n, &mut stage_a),
                     rows_b.block(at, n, &mut stage_b),
                 );
-                for i in 0..n {
-                    f(
-                        a.row(i),
-                        b.row(i),
-                        &mut out[(at - start + i) * len..][..len],
-                    );
-                }
+                f(len, a, b, &mut out[(at - start) * len..][..n * len]);
                 at += n;
             }
         });

@@ -2,9 +2,13 @@
 
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
-use tensor_core::kernel::softmax::{log_softmax_backward_row, softmax_backward_row};
+use tensor_core::kernel::columns::{
+    Columns, log_softmax_backward_columns, softmax_backward_columns,
+};
+use tensor_core::kernel::rows::RowBlock;
+use tensor_core::kernel::softmax::{WIDTH, log_softmax_backward_row, softmax_backward_row};
 use tensor_core::kernel::{Isa, Kernel, dispatch};
-use tensor_core::{Float, Result, keepdim, rows::map_rows2};
+use tensor_core::{Float, Result, keepdim, rows::map_blocks2};
 
 struct Softmax<T: Float> {
     dim: isize,
@@ -12,21 +16,49 @@ struct Softmax<T: Float> {
     y: Saved<T>,
 }
 
-/// One row of either backward.
-struct BackwardRow<'a, T> {
-    y: &'a [T],
-    dy: &'a [T],
+/// Rows of either backward.
+struct BackwardRows<'a, T> {
+    len: usize,
+    y: RowBlock<'a, T>,
+    dy: RowBlock<'a, T>,
     dx: &'a mut [T],
     log: bool,
 }
-impl<T: Float> Kernel for BackwardRow<'_, T> {
+impl<T: Float> Kernel for BackwardRows<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        if self.log {
-            log_softmax_backward_row::<I, T>(self.y, self.dy, self.dx)
-        } else {
-            softmax_backward_row(self.y, self.dy, self.dx)
+        let BackwardRows {
+            len,
+            y,
+            dy,
+            dx,
+            log,
+        } = self;
+        if len <= WIDTH {
+            // Short ones side by side.
+            let mut columns = [Columns::empty(); 2];
+            for (i, dx) in dx.chunks_mut(WIDTH * len).enumerate() {
+                let n = dx.len() / len;
+                for (columns, rows) in columns.iter_mut().zip([y, dy]) {
+                    columns.read(rows, i * WIDTH, n, len);
+                }
+                let [y, dy] = &mut columns;
+                if log {
+                    log_softmax_backward_columns(y, dy);
+                } else {
+                    softmax_backward_columns(y, dy);
+                }
+                dy.write(dx);
+            }
+            return;
+        }
+        for (i, dx) in dx.chunks_exact_mut(len).enumerate() {
+            if log {
+                log_softmax_backward_row::<I, T>(y.row(i), dy.row(i), dx);
+            } else {
+                softmax_backward_row(y.row(i), dy.row(i), dx);
+            }
         }
     }
 }
@@ -39,8 +71,14 @@ impl<T: Float> Op<T> for Softmax<T> {
         let (dim, log) = (self.dim, self.log);
         if dy.tape().is_none() {
             let op = Op::<T>::name(self);
-            let dx = map_rows2(op, (self.y.value(), dy.value()), dim, |y, dy, dx| {
-                dispatch(BackwardRow { y, dy, dx, log });
+            let dx = map_blocks2(op, (self.y.value(), dy.value()), dim, |len, y, dy, dx| {
+                dispatch(BackwardRows {
+                    len,
+                    y,
+                    dy,
+                    dx,
+                    log,
+                });
             })?;
             return Ok(Grads::one(dx.into()));
         }

@@ -1,5 +1,6 @@
 use super::lists::{check_lists, entries, list_of};
 use crate::check::{broadcast_weight, same_shape};
+use crate::classification::row::sum_of_others;
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::softmax::{self, LogSum};
 use autograd::tensor_core::kernel::{Isa, Math};
@@ -128,6 +129,33 @@ impl<T: Float> Net<T> {
         loss
     }
 
+    /// The loss of a list and its slopes by the scores, with room for the shares `q`; `None` for scores or relevances whose
+    /// largest is infinite.
+    #[inline(always)]
+    fn at_once<I: Isa>([x, t]: [&[T]; 2], g: T, dx: &mut [T], q: &mut [T]) -> Option<f64> {
+        let (p_sum, q_sum) = (LogSum::of_into::<I>(x, dx), LogSum::of_into::<I>(t, q));
+        if !(p_sum.max.finite() && q_sum.max.finite()) {
+            return None;
+        }
+        let cost = Costs {
+            max: p_sum.max,
+            log: T::of(Math::log1p::<I>(p_sum.rest)),
+        };
+        let [p_scale, q_scale] = [p_sum, q_sum].map(|sum| T::of(1.0 / (1.0 + sum.rest)));
+        softmax::scale_row(q, q_scale);
+        let [loss] = softmax::sums_of([x, &*q], Costly(cost));
+        // The best score, as in `balance`: it gets what the others lack.
+        let top = softmax::position(x, p_sum.max);
+        if let Some(top) = top {
+            dx[top] = T::ZERO;
+        }
+        let sum = softmax::change(dx, [&*q], Pull { p_scale, g });
+        if let Some(top) = top {
+            dx[top] = T::of(-sum_of_others(dx, top, sum));
+        }
+        Some(loss)
+    }
+
     /// The weights of list `i`, which has `len` entries, if they are not 1.
     fn weights(&self, i: usize, len: usize) -> Option<Cow<'_, [T]>> {
         self.weight.as_ref().map(|w| list_of(w, i, len))
@@ -204,8 +232,32 @@ fn balance<T: Float>(x: &[T], max: T, dx: &mut [T]) {
     }
 }
 
-/// Shares held at a time.
+/// Shares held at a time, by lists of a common length and by long ones.
+const FEW: usize = 64;
 const HELD: usize = 512;
+
+/// The term of a score with share `q`.
+struct Costly<T>(Costs<T>);
+
+impl<T: Float> softmax::Terms<T, 2, 1> for Costly<T> {
+    #[inline(always)]
+    fn at(&self, [x, q]: [T; 2]) -> [T; 1] {
+        [share(q, self.0.of(x))]
+    }
+}
+
+/// The slope of a score from its exponential and its share.
+struct Pull<T> {
+    p_scale: T,
+    g: T,
+}
+
+impl<T: Float> softmax::Change<T, 1> for Pull<T> {
+    #[inline(always)]
+    fn at(&self, e: T, [q]: [T; 1]) -> T {
+        (e * self.p_scale - q) * self.g
+    }
+}
 
 /// The terms of the loss, by scores and relevances; a type, so that it is always inlined.
 struct Terms<T, I>(Costs<T>, Costs<T>, PhantomData<I>);
@@ -295,29 +347,20 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
 
     /// The exponentials of both softmaxes are made once, where a list is short enough for the stack.
     #[inline(always)]
-    fn value_and_slope<I: Isa>(&self, i: usize, [x, t]: [&[T]; 2], g: T, dx: &mut [T]) -> f64 {
-        let mut held = [T::ZERO; HELD];
-        let plain = self.mask.is_none() && self.weight.is_none();
-        let q = match held.get_mut(..t.len()) {
-            Some(q) if plain && !q.is_empty() => q,
-            _ => return self.one_by_one::<I>(i, [x, t], g, dx),
+    fn value_and_slope<I: Isa>(&self, i: usize, rows: [&[T]; 2], g: T, dx: &mut [T]) -> f64 {
+        let n = dx.len();
+        let plain = self.mask.is_none() && self.weight.is_none() && n > 0;
+        let value = if plain && n <= FEW {
+            Self::at_once::<I>(rows, g, dx, &mut [T::ZERO; FEW][..n])
+        } else if plain && n <= HELD {
+            Self::at_once::<I>(rows, g, dx, &mut [T::ZERO; HELD][..n])
+        } else {
+            None
         };
-        let (p_sum, q_sum) = (LogSum::of_into::<I>(x, dx), LogSum::of_into::<I>(t, q));
-        if !(p_sum.max.finite() && q_sum.max.finite()) {
-            return self.one_by_one::<I>(i, [x, t], g, dx);
+        match value {
+            Some(value) => value,
+            None => self.one_by_one::<I>(i, rows, g, dx),
         }
-        let cost = Costs {
-            max: p_sum.max,
-            log: T::of(Math::log1p::<I>(p_sum.rest)),
-        };
-        let [p_scale, q_scale] = [p_sum, q_sum].map(|sum| T::of(1.0 / (1.0 + sum.rest)));
-        for (d, q) in dx.iter_mut().zip(&mut *q) {
-            *q = *q * q_scale;
-            *d = (*d * p_scale - *q) * g;
-        }
-        let [loss] = softmax::sums([x, q], |[x, q]| [share(q, cost.of(x))]);
-        balance(x, p_sum.max, dx);
-        loss
     }
 
     #[track_caller]

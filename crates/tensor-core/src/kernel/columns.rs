@@ -132,3 +132,45 @@ impl<T: Float> Kernel for Exponentials<'_, T> {
         Some((max, sums))
     }
 }
+
+/// `dy = y (dy - Σ dy y)` of each row: backward of softmax from its result.
+pub fn softmax_backward_columns<T: Float>(y: &Columns<T>, dy: &mut Columns<T>) {
+    dispatch(Backward::<T, false>(y, dy));
+}
+
+/// `dy = dy - e^y Σ dy` of each row: backward of log-softmax from its result, which is not above 0.
+pub fn log_softmax_backward_columns<T: Float>(y: &Columns<T>, dy: &mut Columns<T>) {
+    dispatch(Backward::<T, true>(y, dy));
+}
+
+struct Backward<'a, T, const LOG: bool>(&'a Columns<T>, &'a mut Columns<T>);
+
+impl<T: Float, const LOG: bool> Kernel for Backward<'_, T, LOG> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Backward(y, dy) = self;
+        let mut sums = [0.0; WIDTH];
+        for (y, dy) in y.iter().zip(dy.iter()) {
+            for lane in 0..WIDTH {
+                sums[lane] += if LOG {
+                    dy[lane].f64()
+                } else {
+                    dy[lane].f64() * y[lane].f64()
+                };
+            }
+        }
+        let sums: Column<T> = std::array::from_fn(|lane| T::of(sums[lane]));
+        for (y, dy) in y.iter().zip(dy.iter_mut()) {
+            let mut dx = *dy;
+            for lane in 0..WIDTH {
+                dx[lane] = if LOG {
+                    dx[lane] - y[lane].exp_nonpositive::<I>() * sums[lane]
+                } else {
+                    y[lane] * (dx[lane] - sums[lane])
+                };
+            }
+            *dy = dx;
+        }
+    }
+}
