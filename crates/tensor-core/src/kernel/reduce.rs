@@ -8,7 +8,6 @@ use super::{par, prefetch};
 use crate::element::Number;
 use crate::layout::Layout;
 use smallvec::SmallVec;
-use std::marker::PhantomData;
 
 /// How far ahead a run is asked for, in bytes: four pages, which the processor does not cross by itself.
 const AHEAD: usize = 1 << 14;
@@ -88,7 +87,7 @@ fn lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R
     for (acc, &x) in acc.iter_mut().zip(rest) {
         *acc = r.add::<I>(*acc, x);
     }
-    dispatch(Tree(r, &mut acc, PhantomData))
+    tree_apart(acc, |a, b| r.merge(a, b))
 }
 
 /// As [`lanes`] with one vector of them, whose tree costs less than the call of a function.
@@ -101,7 +100,11 @@ fn few_lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) 
             *acc = r.add::<I>(*acc, x);
         }
     }
-    let mut last = tree(&mut acc, |a, b| r.merge(a, b));
+    let mut last = if LANES > 8 {
+        tree_apart(acc, |a, b| r.merge(a, b))
+    } else {
+        tree(&mut acc, |a, b| r.merge(a, b))
+    };
     for &x in rest {
         last = r.add::<I>(last, x);
     }
@@ -131,10 +134,10 @@ where
                 best[i] = better(best[i], x[i]);
             }
         }
-        if tree(&mut nan, T::plus) != T::ZERO {
+        if tree_apart(nan, T::plus) != T::ZERO {
             return first_nan(x);
         }
-        return tree(&mut best, better);
+        return tree_apart(best, better);
     }
     let mut best = [r.identity(); LANES];
     let mut nan = [T::ZERO; LANES];
@@ -157,7 +160,7 @@ where
             *best = r.merge(*best, x);
         }
     }
-    dispatch(Tree(r, &mut best, PhantomData))
+    tree_apart(best, |a, b| r.merge(a, b))
 }
 
 /// Whether a mark was set. A function of its own for what [`Tree`] is one.
@@ -171,17 +174,15 @@ fn first_nan<T: Number>(x: &[T]) -> T {
     x.iter().copied().find(|x| x.is_nan_()).unwrap_or(T::ZERO)
 }
 
-/// The accumulators folded in a tree: a function of its own, since beside it the loop above was made into vectors of
-/// two.
-struct Tree<'a, T, R: Reducer<T>, const LANES: usize>(R, &'a mut [R::Acc; LANES], PhantomData<T>);
-
-impl<T: Copy, R: Reducer<T>, const LANES: usize> Kernel for Tree<'_, T, R, LANES> {
-    type Out = R::Acc;
-    #[inline(always)]
-    fn run<I: Isa>(self) -> R::Acc {
-        let Tree(r, acc, _) = self;
-        tree(acc, |a, b| r.merge(a, b))
-    }
+/// Lanes folded in a tree that the compiler may not mix with the loop that fills them: it took the vectors of such loops
+/// apart. They go through memory, in a place that no store straddles.
+#[inline(always)]
+pub(crate) fn tree_apart<T: Copy, const N: usize>(lanes: [T; N], f: impl Fn(T, T) -> T) -> T {
+    #[repr(align(64))]
+    struct Stored<A>(A);
+    let lanes = Stored(lanes);
+    let mut lanes = std::hint::black_box(&lanes).0;
+    tree(&mut lanes, f)
 }
 
 /// Lanes folded in a tree: each with the one half of them further on, then the first half alike.

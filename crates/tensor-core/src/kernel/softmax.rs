@@ -6,7 +6,7 @@
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::prefetch;
-use super::reduce::tree;
+use super::reduce::{tree, tree_apart};
 use crate::element::Float;
 
 /// Elements taken at a time: one AVX-512 vector of `f32`.
@@ -119,17 +119,6 @@ fn largest<T: Float, const LANES: usize>(x: &[T]) -> T {
         *m = larger(*m, v);
     }
     tree_apart(lanes, larger)
-}
-
-/// Lanes folded in a tree that the compiler may not mix with the loop that fills them: it took the vectors of such loops
-/// apart.
-#[inline(always)]
-fn tree_apart<T: Copy, const N: usize>(lanes: [T; N], f: impl Fn(T, T) -> T) -> T {
-    #[repr(align(64))]
-    struct Stored<A>(A);
-    let lanes = Stored(lanes);
-    let mut lanes = std::hint::black_box(&lanes).0;
-    tree(&mut lanes, f)
 }
 
 /// `Σ e^(x - max)` of a row over all elements but one that is the largest, where that is small: what is 1 is counted, and
