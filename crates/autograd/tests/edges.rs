@@ -171,6 +171,20 @@ fn the_slope_of_a_singular_determinant_names_its_operation() {
 
 /// The gradient in one pass, and the gradient that can be differentiated again, are two formulas: they agree at every
 /// kind of place, the infinite ones too.
+/// Where PyTorch has NaN, a product of 0 and ∞.
+#[test]
+fn mish_has_its_limits() -> Result<()> {
+    let inf = f64::INFINITY;
+    let x = Tape::new().leaf(Tensor::from([-inf, -1e30, -800.0, 40.0, inf]));
+    let y = x.mish();
+    assert_eq!(y.value().to_vec(), [0.0, 0.0, 0.0, 40.0, inf]);
+    let (y, slopes) = (y.sum(..)?, [0.0, 0.0, 0.0, 1.0, 1.0]);
+    let options = GradOptions::new().create_graph(true);
+    assert_eq!(grad(&[&y], &[&x], options)?[0].value().to_vec(), slopes);
+    assert_eq!(y.backward()?.get(&x)?.to_vec(), slopes);
+    Ok(())
+}
+
 #[test]
 fn both_formulas_of_a_slope_agree() -> Result<()> {
     type Function = fn(&Var<f64>) -> Var<f64>;

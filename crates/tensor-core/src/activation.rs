@@ -45,7 +45,7 @@ activation! {
     };
     /// `x · sigmoid(x)`
     silu() = Silu(8) |x| x * x.sigmoid::<I>();
-    /// `x · tanh(softplus(x))`
+    /// `x · tanh(softplus(x))`. Unlike in PyTorch, it has its limit at -∞.
     mish() = Mish(10) |x| x.mish::<I>();
     /// `ln(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above `threshold`. PyTorch's defaults are 1 and 20;
     /// [`Tensor::softplus`] needs no threshold.

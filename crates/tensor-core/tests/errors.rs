@@ -414,6 +414,8 @@ fn reductions() {
             "mine: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
         rows::map_rows2("mine", (&x, &none), 0, |_, _, _: &mut [f32]| ()) =>
             "mine: the second operand has shape [2, 0], but it must have the shape [2, 3] of the first";
+        rows::map_blocks2("mine", (&x, &none), 0, |_, _, _, _: &mut [f32]| ()) =>
+            "mine: the second operand has shape [2, 0], but it must have the shape [2, 3] of the first";
     }
 }
 

@@ -90,10 +90,12 @@ activation! {
     /// `x · sigmoid(x)`
     silu() / Silu = |x, dy| dy * x.sigmoid() * (x * (-x).sigmoid() + 1.0),
         8 => dy * x.sigmoid::<I>() * (x * (-x).sigmoid::<I>() + T::ONE);
-    /// `x · tanh(softplus(x))`
+    /// `x · tanh(softplus(x))`. Unlike in PyTorch, it and its slope have their limits at ±∞.
     mish() / Mish = |x, dy| {
         let t = x.softplus().tanh();
-        dy * (x * (1.0 - t.square()) * x.sigmoid() + &t)
+        // Further out the term that has it is 0, and infinity no exception.
+        let near = x.clamp(T::of(-1000.0), T::of(1000.0));
+        dy * (near * (1.0 - t.square()) * x.sigmoid() + &t)
     },
         12 => {
             // With w = e^x and n = w² + 2w, the slope is n / (n + 2) + 4 x w (w + 1) / (n + 2)²; on the right, all over w².
@@ -102,7 +104,10 @@ activation! {
             let numerator = if left { q * q + twice } else { T::ONE + twice };
             let over = T::ONE / (numerator + if left { T::of(2.0) } else { twice * q });
             let steep = T::of(4.0) * q * (if left { q + T::ONE } else { q * (q + T::ONE) });
-            dy * (x * steep * over).mul_add_::<I>(over, numerator * over)
+            let far = T::of(1000.0);
+            let near = if x.abs_() > far { far } else { x.abs_() };
+            let near = if left { -near } else { near };
+            dy * (near * steep * over).mul_add_::<I>(over, numerator * over)
         };
     /// `ln(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above `threshold`. PyTorch's defaults are 1 and 20;
     /// [`Var::softplus`] needs no threshold.
