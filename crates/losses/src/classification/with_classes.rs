@@ -34,23 +34,23 @@ impl<T: Float> WithClasses<T> {
 
     /// `s / C Σ_c w[c] (lse(x) - x[c])` over the classes that take part in the smoothing.
     #[inline(always)]
-    fn spread(&self, x: &[T], kept: Kept<T>, takes: impl Fn(T) -> bool) -> f64 {
+    fn spread(&self, x: &[T], kept: Kept<T>) -> f64 {
         // `lse(x) - x` in two parts: the second is the same for all classes.
-        let gap = |v: T| {
-            if v == kept.max { T::ZERO } else { kept.max - v }
+        let gaps = Gaps {
+            max: kept.max,
+            over_finite: self.over_finite,
         };
         let [gaps, total] = match self.classes.weights() {
-            None => softmax::sums([x], |[v]| match takes(v) {
-                true => [gap(v), T::ONE],
-                false => [T::ZERO; 2],
-            }),
-            Some(w) => softmax::sums([x, w], |[v, w]| match takes(v) && w != T::ZERO {
-                true => [w * gap(v), w],
-                false => [T::ZERO; 2],
-            }),
+            None => softmax::sums_of([x], gaps),
+            Some(w) => softmax::sums_of([x, w], gaps),
+        };
+        let count = if self.over_finite {
+            count(x, |v| v != T::LOWEST)
+        } else {
+            x.len() as f64
         };
         let same = if total == 0.0 { 0.0 } else { total * kept.log };
-        self.smoothing / count(x, takes) * (gaps + same)
+        self.smoothing / count * (gaps + same)
     }
 
     /// The slopes of a smoothed row but for its own class's share: `own` is that share, `z` the slope by `lse(x)` beyond
@@ -94,11 +94,7 @@ impl<T: Float> WithClasses<T> {
         let w = self.classes.weight(t);
         let mut value = if w == 0.0 { 0.0 } else { w * kept.cost(x[t]) };
         if self.smoothing != 0.0 {
-            let even = if self.over_finite {
-                self.spread(x, kept, |v| v != T::LOWEST)
-            } else {
-                self.spread(x, kept, |_| true)
-            };
+            let even = self.spread(x, kept);
             // A strong zero: the class itself may cost an infinity.
             let own = if self.smoothing == 1.0 {
                 0.0
@@ -155,6 +151,46 @@ impl<T: Float> WithClasses<T> {
         // where `p - 1` would cancel.
         dx[t] = T::ZERO;
         dx[t] = T::of(g * z - row_sum(dx));
+    }
+}
+
+/// How far a logit lies below the largest, times the class's weight, and that weight; nothing for what takes no part.
+struct Gaps<T> {
+    max: T,
+    over_finite: bool,
+}
+
+impl<T: Float> Gaps<T> {
+    #[inline(always)]
+    fn of(&self, x: T) -> T {
+        if x == self.max { T::ZERO } else { self.max - x }
+    }
+
+    #[inline(always)]
+    fn takes(&self, x: T) -> bool {
+        !self.over_finite || x != T::LOWEST
+    }
+}
+
+impl<T: Float> softmax::Terms<T, 1, 2> for Gaps<T> {
+    #[inline(always)]
+    fn at(&self, [x]: [T; 1]) -> [T; 2] {
+        if self.takes(x) {
+            [self.of(x), T::ONE]
+        } else {
+            [T::ZERO; 2]
+        }
+    }
+}
+
+impl<T: Float> softmax::Terms<T, 2, 2> for Gaps<T> {
+    #[inline(always)]
+    fn at(&self, [x, w]: [T; 2]) -> [T; 2] {
+        if self.takes(x) && w != T::ZERO {
+            [w * self.of(x), w]
+        } else {
+            [T::ZERO; 2]
+        }
     }
 }
 

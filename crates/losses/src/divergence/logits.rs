@@ -3,6 +3,7 @@
 use autograd::Float;
 use autograd::tensor_core::kernel::Isa;
 use autograd::tensor_core::kernel::softmax;
+use std::marker::PhantomData;
 
 /// What turns a row of logits into probabilities: `p = e^((x - max) / temperature) / sum`.
 #[derive(Clone, Copy, Default)]
@@ -11,13 +12,23 @@ struct Norm {
     sum: f64,
 }
 
+/// `e^((x - max) / temperature)`
+struct Exponentials<T, I>(T, T, PhantomData<I>);
+
+impl<T: Float, I: Isa> softmax::Terms<T, 1, 1> for Exponentials<T, I> {
+    #[inline(always)]
+    fn at(&self, [x]: [T; 1]) -> [T; 1] {
+        [((x - self.0) * self.1).exp_nonpositive::<I>()]
+    }
+}
+
 impl Norm {
     /// Of a row that is to be multiplied by `inverse`, the inverse of the temperature.
     #[inline(always)]
     fn of<I: Isa, T: Float>(x: &[T], inverse: T) -> Self {
         let max = softmax::max(x);
         // An infinite maximum makes the sum NaN.
-        let [sum] = softmax::sums([x], |[x]| [((x - max) * inverse).exp_nonpositive::<I>()]);
+        let [sum] = softmax::sums_of([x], Exponentials::<T, I>(max, inverse, PhantomData));
         Norm {
             max: max.f64(),
             sum,

@@ -66,13 +66,21 @@ pub(super) const HELD: usize = 512;
 /// The sum of exponentials other than 1, and how many are 1: these count as the largest does.
 #[inline(always)]
 pub(super) fn add_up<T: Float>(exps: &[T]) -> [f64; 2] {
-    softmax::sums([exps], |[e]| {
+    softmax::sums_of([exps], LessOnes)
+}
+
+/// An exponential other than 1, and 1 for 1.
+struct LessOnes;
+
+impl<T: Float> softmax::Terms<T, 1, 2> for LessOnes {
+    #[inline(always)]
+    fn at(&self, [e]: [T; 1]) -> [T; 2] {
         let one = e == T::ONE;
         [
             if one { T::ZERO } else { e },
             if one { T::ONE } else { T::ZERO },
         ]
-    })
+    }
 }
 
 /// `max |f|`, NaN if there is one; 0 of nothing.

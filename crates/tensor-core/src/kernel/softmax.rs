@@ -306,27 +306,11 @@ impl Lanes {
     }
 }
 
-/// The terms of `N` sums at one place of `K` rows. A small closure serves; what is larger implements this with an
-/// `#[inline(always)]` method, since a closure that is not inlined is compiled for no instruction set in particular.
+/// The terms of `N` sums at one place of `K` rows. No closure, since one that is not inlined is compiled for no instruction
+/// set in particular.
 pub trait Terms<T, const K: usize, const N: usize> {
     /// The terms of the place with elements `x`; `#[inline(always)]`.
     fn at(&self, x: [T; K]) -> [T; N];
-}
-
-impl<T, F: Fn([T; K]) -> [T; N], const K: usize, const N: usize> Terms<T, K, N> for F {
-    #[inline(always)]
-    fn at(&self, x: [T; K]) -> [T; N] {
-        self(x)
-    }
-}
-
-/// [`sums_of`] what a closure gives.
-#[inline(always)]
-pub fn sums<T: Float, const K: usize, const N: usize>(
-    rows: [&[T]; K],
-    f: impl Fn([T; K]) -> [T; N],
-) -> [f64; N] {
-    sums_of(rows, f)
 }
 
 /// `N` sums over `K` rows of one length. Each sum is carried in `f64`.
@@ -577,7 +561,7 @@ pub fn scale_row<T: Float>(out: &mut [T], s: T) {
     }
 }
 
-/// A new element in place of one. As [`Terms`], but not for closures, since [`change`] calls it in more than one place.
+/// A new element in place of one, for [`change`]. No closure, as [`Terms`].
 pub trait Change<T, const K: usize> {
     /// What stands instead of `x`, where other rows have `others`; `#[inline(always)]`.
     fn at(&self, x: T, others: [T; K]) -> T;
