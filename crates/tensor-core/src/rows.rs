@@ -212,6 +212,9 @@ pub fn logsumexp<T: Float>(row: &[T]) -> LogSum<T> {
     dispatch(LogSumKernel(row))
 }
 
+/// Elements of the rows whose logarithms are made at once.
+const AT_ONCE: usize = 4096;
+
 /// Rows written from the rows of a block, short ones side by side: softmax, or its logarithm.
 struct Softmaxes<'a, T> {
     len: usize,
@@ -225,8 +228,10 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
     fn run<I: Isa>(self) {
         let (len, rows) = (self.len, self.rows);
         let (mut x, mut exps) = (Columns::empty(), Columns::empty());
-        for (i, out) in self.out.chunks_mut(WIDTH * len).enumerate() {
-            let (at, n) = (i * WIDTH, out.len() / len);
+        // As many rows as stay in the first-level cache, which are read twice.
+        let rows_at_once = (AT_ONCE / len).clamp(1, WIDTH);
+        for (i, out) in self.out.chunks_mut(rows_at_once * len).enumerate() {
+            let (at, n) = (i * rows_at_once, out.len() / len);
             let parts = if len <= WIDTH {
                 x.read(rows, at, n, len);
                 x.exponentials(&mut exps)

@@ -122,10 +122,11 @@ where
     const FEW: usize = 16;
     /// Not many, since their tree takes as long as a hundred elements do.
     const LANES: usize = 32;
+    const PAIR: usize = 2 * LANES;
     if x.len() < FEW {
         return x.iter().fold(r.identity(), |best, &x| r.merge(best, x));
     }
-    if x.len() < SHORT {
+    if x.len() < PAIR {
         let (mut best, mut nan) = ([r.identity(); FEW], [T::ZERO; FEW]);
         // The last vector begins within the one before: to see an element twice changes nothing.
         for x in x.as_chunks::<FEW>().0.iter().chain(x.last_chunk::<FEW>()) {
@@ -141,32 +142,35 @@ where
     }
     let mut best = [r.identity(); LANES];
     let mut nan = [T::ZERO; LANES];
-    let (chunks, tail) = x.as_chunks::<LANES>();
-    let (pairs, odd) = chunks.as_chunks::<2>();
-    for [a, b] in pairs {
-        prefetch::lines(a, AHEAD);
-        prefetch::lines(b, AHEAD);
-        for i in 0..LANES {
-            let either = a[i].is_nan_() | b[i].is_nan_();
-            nan[i] = if either { T::ONE } else { nan[i] };
-            best[i] = better(best[i], better(a[i], b[i]));
-        }
+    for pair in x.as_chunks::<PAIR>().0 {
+        prefetch::lines(pair, AHEAD);
+        look_at(pair, &mut best, &mut nan, &better);
     }
-    if found(&nan) {
+    // The last one begins within the one before.
+    if let Some(pair) = x.last_chunk::<PAIR>() {
+        look_at(pair, &mut best, &mut nan, &better);
+    }
+    if tree_apart(nan, T::plus) != T::ZERO {
         return first_nan(x);
     }
-    for part in odd.iter().map(|x| &x[..]).chain([tail]) {
-        for (best, &x) in best.iter_mut().zip(part) {
-            *best = r.merge(*best, x);
-        }
-    }
-    tree_apart(best, |a, b| r.merge(a, b))
+    tree_apart(best, better)
 }
 
-/// Whether a mark was set. A function of its own for what [`Tree`] is one.
-#[inline(never)]
-fn found<T: Number>(marks: &[T]) -> bool {
-    marks.iter().fold(false, |any, &m| any | (m != T::ZERO))
+/// The better of each lane and the two elements that belong to it, and marks for NaN.
+#[inline(always)]
+fn look_at<T: Number, const LANES: usize>(
+    pair: &[T],
+    best: &mut [T; LANES],
+    nan: &mut [T; LANES],
+    better: &impl Fn(T, T) -> T,
+) {
+    let pair = &pair[..2 * LANES];
+    for i in 0..LANES {
+        let (a, b) = (pair[i], pair[i + LANES]);
+        let either = a.is_nan_() | b.is_nan_();
+        nan[i] = if either { T::ONE } else { nan[i] };
+        best[i] = better(best[i], better(a, b));
+    }
 }
 
 #[cold]
