@@ -8,8 +8,8 @@ use crate::elementwise::{OnTheWay, scaled};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::columns::Columns;
+use autograd::tensor_core::kernel::lanes::{LONGEST, WIDTH};
 use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last};
-use autograd::tensor_core::kernel::softmax::{LONGEST, WIDTH};
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Dims, Float, Fused, Needs, Result, Tensor, Var, fused};
 

@@ -5,8 +5,9 @@ use crate::var::Var;
 use tensor_core::kernel::columns::{
     Columns, log_softmax_backward_columns, softmax_backward_columns,
 };
+use tensor_core::kernel::lanes::WIDTH;
 use tensor_core::kernel::rows::RowBlock;
-use tensor_core::kernel::softmax::{WIDTH, log_softmax_backward_row, softmax_backward_row};
+use tensor_core::kernel::softmax::{log_softmax_backward_row, softmax_backward_row};
 use tensor_core::kernel::{Isa, Kernel, dispatch};
 use tensor_core::{Float, Result, keepdim, rows::map_blocks2};
 

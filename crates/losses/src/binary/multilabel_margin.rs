@@ -2,7 +2,7 @@ use crate::check::same_shape;
 use crate::lists::Lists;
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::{WIDTH, sum_lanes};
+use autograd::tensor_core::kernel::lanes::{WIDTH, sum_lanes};
 use autograd::{Error, Float, Result, Tensor, Var};
 use std::ops::Range;
 

@@ -4,7 +4,7 @@ use crate::classification::target::check_weight;
 use crate::elementwise::{Pointwise, strong_zero};
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::{WIDTH, sum_lanes};
+use autograd::tensor_core::kernel::lanes::{WIDTH, sum_lanes};
 use autograd::{Error, Float, Result, Tensor, Var};
 
 options! {

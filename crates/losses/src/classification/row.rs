@@ -1,7 +1,8 @@
 //! A row of logits as the losses of classes see it: what is kept of it, and its softmax.
 
 use autograd::Float;
-use autograd::tensor_core::kernel::softmax::{self, LogSum};
+use autograd::tensor_core::kernel::lanes;
+use autograd::tensor_core::kernel::softmax::LogSum;
 use autograd::tensor_core::kernel::{Isa, Kernel, Math, dispatch};
 
 /// What is kept of a row: its largest logit, `ln Σ e^(x - max)`, and that sum less the largest one's 1.
@@ -66,8 +67,8 @@ impl<T: Float> Kept<T> {
 
     /// The logarithms of rows that were [begun](Kept::begun).
     #[inline(always)]
-    pub fn logs(rows: [&mut Self; softmax::WIDTH]) {
-        let mut logs = [0.0; softmax::WIDTH];
+    pub fn logs(rows: [&mut Self; lanes::WIDTH]) {
+        let mut logs = [0.0; lanes::WIDTH];
         for (log, row) in logs.iter_mut().zip(&rows) {
             *log = row.rest;
         }
@@ -126,7 +127,7 @@ impl<T: Float> Kept<T> {
 }
 
 /// `ln(1 + x)` in place of each `x`; a kernel of its own, so that its vectors stay whole.
-struct Logs<'a>(&'a mut [f64; softmax::WIDTH]);
+struct Logs<'a>(&'a mut [f64; lanes::WIDTH]);
 
 impl Kernel for Logs<'_> {
     type Out = ();
@@ -186,7 +187,7 @@ pub(crate) fn sum_by<T: Float>(x: &[T], f: impl Fn(usize, T) -> f64) -> f64 {
 /// The sum of a row in `f64`.
 #[inline(always)]
 pub(crate) fn row_sum<T: Float>(x: &[T]) -> f64 {
-    softmax::sum(x)
+    lanes::sum(x)
 }
 
 /// The sum of the slopes `dx` but for the one in place `top`, from the sum of all.

@@ -2,7 +2,7 @@
 
 use autograd::Float;
 use autograd::tensor_core::kernel::columns::{Column, Columns};
-use autograd::tensor_core::kernel::softmax::WIDTH;
+use autograd::tensor_core::kernel::lanes::WIDTH;
 use autograd::tensor_core::kernel::{Isa, Kernel, Math, dispatch};
 
 /// A number for each row.

@@ -7,7 +7,8 @@ use super::target::{Classes, along};
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::Isa;
 use autograd::tensor_core::kernel::columns::Columns;
-use autograd::tensor_core::kernel::softmax::{self, LogSum, Scale, WIDTH};
+use autograd::tensor_core::kernel::lanes::{self, Scale, WIDTH};
+use autograd::tensor_core::kernel::softmax::LogSum;
 use autograd::{Float, Result, Tensor, Var};
 
 /// Cross entropy with class targets, row by row.
@@ -41,8 +42,8 @@ impl<T: Float> WithClasses<T> {
             over_finite: self.over_finite,
         };
         let [gaps, total] = match self.classes.weights() {
-            None => softmax::sums_of([x], gaps),
-            Some(w) => softmax::sums_of([x, w], gaps),
+            None => lanes::sums_of([x], gaps),
+            Some(w) => lanes::sums_of([x, w], gaps),
         };
         let count = if self.over_finite {
             count(x, |v| v != T::LOWEST)
@@ -172,7 +173,7 @@ impl<T: Float> Gaps<T> {
     }
 }
 
-impl<T: Float> softmax::Terms<T, 1, 2> for Gaps<T> {
+impl<T: Float> lanes::Terms<T, 1, 2> for Gaps<T> {
     #[inline(always)]
     fn at(&self, [x]: [T; 1]) -> [T; 2] {
         if self.takes(x) {
@@ -183,7 +184,7 @@ impl<T: Float> softmax::Terms<T, 1, 2> for Gaps<T> {
     }
 }
 
-impl<T: Float> softmax::Terms<T, 2, 2> for Gaps<T> {
+impl<T: Float> lanes::Terms<T, 2, 2> for Gaps<T> {
     #[inline(always)]
     fn at(&self, [x, w]: [T; 2]) -> [T; 2] {
         if self.takes(x) && w != T::ZERO {
@@ -270,12 +271,12 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
             let even = g * (self.smoothing / x.len() as f64);
             // The slopes of the costs add up to nothing, as in `pull`.
             let (scale, shift) = (T::of(scale), T::of(even));
-            let sum = softmax::change(dx, [], Scale { scale, shift });
+            let sum = lanes::change(dx, [], Scale { scale, shift });
             let others = sum_of_others(dx, t, sum);
             dx[t] = T::of(g * z - others);
         } else {
             self.pull(x, t, kept, g, dx, |scale, dx| {
-                softmax::scale_row(dx, T::of(scale / whole));
+                lanes::scale_row(dx, T::of(scale / whole));
             });
         }
         self.cost(x, t, kept)

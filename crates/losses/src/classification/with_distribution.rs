@@ -8,7 +8,8 @@ use crate::check;
 use crate::rowwise::RowLoss;
 use autograd::tensor_core::kernel::Isa;
 use autograd::tensor_core::kernel::columns::Columns;
-use autograd::tensor_core::kernel::softmax::{self, Change, LogSum, WIDTH};
+use autograd::tensor_core::kernel::lanes::{self, Change, WIDTH};
+use autograd::tensor_core::kernel::softmax::LogSum;
 use autograd::{Float, Result, Tensor, Var, keepdim};
 
 /// Cross entropy with distributions, row by row.
@@ -76,9 +77,9 @@ impl<T: Float> WithDistribution<T> {
         };
         // `lse(x) - x` in two parts: the second is the same for all classes.
         let [total, gaps] = match &self.weight {
-            None if self.smoothing == 0.0 => softmax::sums_of([t, x], Plain(terms)),
-            None => softmax::sums_of([t, x], terms),
-            Some((_, w)) => softmax::sums_of([t, x, w], terms),
+            None if self.smoothing == 0.0 => lanes::sums_of([t, x], Plain(terms)),
+            None => lanes::sums_of([t, x], terms),
+            Some((_, w)) => lanes::sums_of([t, x, w], terms),
         };
         let mut value = gaps + if total == 0.0 { 0.0 } else { total * kept.log };
         if self.z_loss != 0.0 {
@@ -113,9 +114,9 @@ impl<T: Float> WithDistribution<T> {
             gain: T::of(g),
         };
         let sum = match &self.weight {
-            None if self.smoothing == 0.0 => softmax::change(dx, [t], pull),
-            None => softmax::change(dx, [t, x], pull),
-            Some((_, w)) => softmax::change(dx, [t, x, w], pull),
+            None if self.smoothing == 0.0 => lanes::change(dx, [t], pull),
+            None => lanes::change(dx, [t, x], pull),
+            Some((_, w)) => lanes::change(dx, [t, x, w], pull),
         };
         // As for a class: the likeliest class gets what the others lack.
         if let Some(top) = top {
@@ -127,7 +128,7 @@ impl<T: Float> WithDistribution<T> {
 /// Puts 0 in place of the likeliest class of a row, and says where that is.
 #[inline(always)]
 fn without_top<T: Float>(x: &[T], kept: Kept<T>, dx: &mut [T]) -> Option<usize> {
-    let top = softmax::position(x, kept.max)?;
+    let top = lanes::position(x, kept.max)?;
     dx[top] = T::ZERO;
     Some(top)
 }
@@ -172,7 +173,7 @@ impl<T: Float> Terms<T> {
 /// By the probabilities as they are.
 struct Plain<T>(Terms<T>);
 
-impl<T: Float> softmax::Terms<T, 2, 2> for Plain<T> {
+impl<T: Float> lanes::Terms<T, 2, 2> for Plain<T> {
     #[inline(always)]
     fn at(&self, [t, x]: [T; 2]) -> [T; 2] {
         self.0.of(t, x)
@@ -180,7 +181,7 @@ impl<T: Float> softmax::Terms<T, 2, 2> for Plain<T> {
 }
 
 /// By smoothed ones.
-impl<T: Float> softmax::Terms<T, 2, 2> for Terms<T> {
+impl<T: Float> lanes::Terms<T, 2, 2> for Terms<T> {
     #[inline(always)]
     fn at(&self, [t, x]: [T; 2]) -> [T; 2] {
         self.of(self.shares.of(t, x), x)
@@ -188,7 +189,7 @@ impl<T: Float> softmax::Terms<T, 2, 2> for Terms<T> {
 }
 
 /// The same with weights of the classes.
-impl<T: Float> softmax::Terms<T, 3, 2> for Terms<T> {
+impl<T: Float> lanes::Terms<T, 3, 2> for Terms<T> {
     #[inline(always)]
     fn at(&self, [t, x, w]: [T; 3]) -> [T; 2] {
         self.of(w * self.shares.of(t, x), x)

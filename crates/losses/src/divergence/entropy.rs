@@ -1,7 +1,8 @@
 use crate::reduction::Reduction;
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::{LogSum, WIDTH, groups, sum_lanes};
+use autograd::tensor_core::kernel::lanes::{WIDTH, groups, sum_lanes};
+use autograd::tensor_core::kernel::softmax::LogSum;
 use autograd::{Error, Float, Result, Var};
 
 /// The entropy of categorical distributions, given as probabilities along `dim`.

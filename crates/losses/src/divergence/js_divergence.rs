@@ -4,7 +4,7 @@ use super::row_dim;
 use crate::check::{self, same_shape};
 use crate::elementwise::strong_zero;
 use crate::rowwise::{self, RowLoss};
-use autograd::tensor_core::kernel::{Isa, softmax};
+use autograd::tensor_core::kernel::{Isa, lanes};
 use autograd::{Float, Result, Var};
 use std::marker::PhantomData;
 
@@ -107,7 +107,7 @@ impl Js {
 /// The terms of `KL(p ‖ m)`, of `KL(q ‖ m)` and of `Σ (p - q)`.
 struct Terms<T, I>(Js, Pair<T>, PhantomData<I>);
 
-impl<T: Float, I: Isa> softmax::Terms<T, 2, 3> for Terms<T, I> {
+impl<T: Float, I: Isa> lanes::Terms<T, 2, 3> for Terms<T, I> {
     #[inline(always)]
     fn at(&self, [x, y]: [T; 2]) -> [T; 3] {
         let Terms(js, pair, _) = self;
@@ -140,7 +140,7 @@ impl<T: Float> RowLoss<T, 2> for Js {
         let norms = Norms::of::<I, T>(x, y, 1.0);
         let pair = norms.pair::<T>(1.0);
         let terms = Terms::<T, I>(self.clone(), pair, PhantomData);
-        let [kl_p, kl_q, off] = softmax::sums_of([x, y], terms);
+        let [kl_p, kl_q, off] = lanes::sums_of([x, y], terms);
         let js = self.beta * kl_q + (1.0 - self.beta) * kl_p;
         (js, (norms.mended(off), kl_p, kl_q))
     }

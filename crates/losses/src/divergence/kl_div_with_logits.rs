@@ -4,7 +4,7 @@ use super::row_dim;
 use crate::check::{self, same_shape};
 use crate::elementwise::strong_zero;
 use crate::rowwise::{self, RowLoss};
-use autograd::tensor_core::kernel::{Isa, softmax};
+use autograd::tensor_core::kernel::{Isa, lanes};
 use autograd::{Float, Result, Var};
 use std::marker::PhantomData;
 
@@ -99,7 +99,7 @@ struct Kl {
 /// The terms of `KL` and of `Σ (p - q)`.
 struct Terms<T, I>(Pair<T>, PhantomData<I>);
 
-impl<T: Float, I: Isa> softmax::Terms<T, 2, 2> for Terms<T, I> {
+impl<T: Float, I: Isa> lanes::Terms<T, 2, 2> for Terms<T, I> {
     #[inline(always)]
     fn at(&self, [x, y]: [T; 2]) -> [T; 2] {
         let pair = self.0;
@@ -125,7 +125,7 @@ impl<T: Float> RowLoss<T, 2> for Kl {
         let inverse = 1.0 / self.temperature;
         let norms = Norms::of::<I, T>(x, y, inverse);
         let pair = norms.pair::<T>(inverse);
-        let [kl, off] = softmax::sums_of([x, y], Terms::<T, I>(pair, PhantomData));
+        let [kl, off] = lanes::sums_of([x, y], Terms::<T, I>(pair, PhantomData));
         let value = kl * self.temperature * self.temperature;
         (value, (norms.mended(off), kl))
     }

@@ -2,6 +2,7 @@
 
 use autograd::Float;
 use autograd::tensor_core::kernel::Isa;
+use autograd::tensor_core::kernel::lanes;
 use autograd::tensor_core::kernel::softmax;
 use std::marker::PhantomData;
 
@@ -15,7 +16,7 @@ struct Norm {
 /// `e^((x - max) / temperature)`
 struct Exponentials<T, I>(T, T, PhantomData<I>);
 
-impl<T: Float, I: Isa> softmax::Terms<T, 1, 1> for Exponentials<T, I> {
+impl<T: Float, I: Isa> lanes::Terms<T, 1, 1> for Exponentials<T, I> {
     #[inline(always)]
     fn at(&self, [x]: [T; 1]) -> [T; 1] {
         [((x - self.0) * self.1).exp_nonpositive::<I>()]
@@ -28,7 +29,7 @@ impl Norm {
     fn of<I: Isa, T: Float>(x: &[T], inverse: T) -> Self {
         let max = softmax::max(x);
         // An infinite maximum makes the sum NaN.
-        let [sum] = softmax::sums_of([x], Exponentials::<T, I>(max, inverse, PhantomData));
+        let [sum] = lanes::sums_of([x], Exponentials::<T, I>(max, inverse, PhantomData));
         Norm {
             max: max.f64(),
             sum,

@@ -1,6 +1,6 @@
 //! Sinkhorn's iteration, in logarithms and in double precision.
 
-use autograd::tensor_core::kernel::softmax::{WIDTH, sum_lanes};
+use autograd::tensor_core::kernel::lanes::{WIDTH, sum_lanes};
 use autograd::tensor_core::kernel::{Isa, Kernel, Math, dispatch, par};
 use autograd::{Float, Result, Tensor};
 

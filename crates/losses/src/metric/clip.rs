@@ -5,8 +5,8 @@ use crate::check::{self, same_shape};
 use crate::reduction::Reduction;
 use crate::rowwise::each_block;
 use autograd::fused::FusedGrads;
+use autograd::tensor_core::kernel::lanes;
 use autograd::tensor_core::kernel::rows::{RowBlock, Rows};
-use autograd::tensor_core::kernel::softmax;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Error, Float, Fused, Needs, Result, Tensor, Var, fused};
 
@@ -221,7 +221,7 @@ impl<T: Float> RowPass<T> for Slopes<T> {
                 *term = along * (*v - own) + across * (*v - other);
                 *v = along + across;
             }
-            slope += softmax::sum(terms);
+            slope += lanes::sum(terms);
         }
         s[i] = T::of(-self.missing[i]);
         slope

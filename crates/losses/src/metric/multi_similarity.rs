@@ -2,7 +2,7 @@ use super::pairs::{self, PairLoss, RowPass};
 use super::vector::{check_labels, check_matrix};
 use crate::check;
 use autograd::tensor_core::kernel::Isa;
-use autograd::tensor_core::kernel::softmax::{WIDTH, sum_lanes};
+use autograd::tensor_core::kernel::lanes::{WIDTH, sum_lanes};
 use autograd::{Float, Result, Tensor, Var};
 
 options! {

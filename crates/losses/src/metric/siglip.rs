@@ -5,7 +5,7 @@ use super::vector::check_matrix;
 use crate::check::same_shape;
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
-use autograd::tensor_core::kernel::softmax;
+use autograd::tensor_core::kernel::lanes;
 use autograd::tensor_core::kernel::{Isa, Math};
 use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
 
@@ -131,9 +131,9 @@ impl<T: Float> RowPass<T> for Judge {
             if let Some(own) = i.checked_sub(n * HELD).filter(|&own| own < s.len()) {
                 (z[own], slopes[own], s[own]) = (T::ZERO, T::ZERO, T::ZERO);
             }
-            value += softmax::sum(z);
-            scale += softmax::sum(slopes);
-            bias += softmax::sum(s);
+            value += lanes::sum(z);
+            scale += lanes::sum(slopes);
+            bias += lanes::sum(s);
             s.iter_mut().for_each(|v| *v = *v * factor);
         }
         let z = own * self.scale + self.bias;

@@ -1,7 +1,7 @@
 //! What the losses of vectors share: sums in lanes, lengths that cannot overflow, directions and angles.
 
+use autograd::tensor_core::kernel::lanes::{self, WIDTH};
 use autograd::tensor_core::kernel::reduce::tree;
-use autograd::tensor_core::kernel::softmax::{self, WIDTH};
 use autograd::{Error, Float, Result, Tensor, Var, keepdim};
 
 /// Checks that `x` is a matrix, one vector in each row.
@@ -66,13 +66,13 @@ pub(super) const HELD: usize = 512;
 /// The sum of exponentials other than 1, and how many are 1: these count as the largest does.
 #[inline(always)]
 pub(super) fn add_up<T: Float>(exps: &[T]) -> [f64; 2] {
-    softmax::sums_of([exps], LessOnes)
+    lanes::sums_of([exps], LessOnes)
 }
 
 /// An exponential other than 1, and 1 for 1.
 struct LessOnes;
 
-impl<T: Float> softmax::Terms<T, 1, 2> for LessOnes {
+impl<T: Float> lanes::Terms<T, 1, 2> for LessOnes {
     #[inline(always)]
     fn at(&self, [e]: [T; 1]) -> [T; 2] {
         let one = e == T::ONE;

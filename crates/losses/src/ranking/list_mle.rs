@@ -2,6 +2,7 @@ use super::lists::{check_lists, entries, list_of};
 use crate::check::same_shape;
 use crate::rowwise::{self, RowLoss};
 use autograd::tensor_core::DType;
+use autograd::tensor_core::kernel::lanes;
 use autograd::tensor_core::kernel::softmax;
 use autograd::tensor_core::kernel::{Isa, Math};
 use autograd::tensor_core::layout::unravel;
@@ -165,7 +166,7 @@ struct Sums {
 /// The terms of the loss: `ln(1 + later / own)`.
 struct Terms<I>(PhantomData<I>);
 
-impl<I: Isa> softmax::Terms<f64, 2, 1> for Terms<I> {
+impl<I: Isa> lanes::Terms<f64, 2, 1> for Terms<I> {
     #[inline(always)]
     fn at(&self, [later, own]: [f64; 2]) -> [f64; 1] {
         [(later / own).log1p::<I>()]
@@ -196,7 +197,7 @@ impl Sums {
 
     #[inline(always)]
     fn cost<I: Isa>(&self) -> f64 {
-        softmax::sums_of([&self.whole[1..], &self.exps], Terms::<I>(PhantomData))[0]
+        lanes::sums_of([&self.whole[1..], &self.exps], Terms::<I>(PhantomData))[0]
     }
 
     /// The slopes: of its own exponential times `Σ 1 / whole` over the entries before, less the share of the later ones.

@@ -2,7 +2,8 @@ use super::lists::{check_lists, entries, list_of};
 use crate::check::{broadcast_weight, same_shape};
 use crate::classification::row::sum_of_others;
 use crate::rowwise::{self, RowLoss};
-use autograd::tensor_core::kernel::softmax::{self, LogSum};
+use autograd::tensor_core::kernel::lanes;
+use autograd::tensor_core::kernel::softmax::LogSum;
 use autograd::tensor_core::kernel::{Isa, Math};
 use autograd::{Float, Result, Tensor, Var};
 use std::borrow::Cow;
@@ -142,14 +143,14 @@ impl<T: Float> Net<T> {
             log: T::of(Math::log1p::<I>(p_sum.rest)),
         };
         let [p_scale, q_scale] = [p_sum, q_sum].map(|sum| T::of(1.0 / (1.0 + sum.rest)));
-        softmax::scale_row(q, q_scale);
-        let [loss] = softmax::sums_of([x, &*q], Costly(cost));
+        lanes::scale_row(q, q_scale);
+        let [loss] = lanes::sums_of([x, &*q], Costly(cost));
         // The best score, as in `balance`: it gets what the others lack.
-        let top = softmax::position(x, p_sum.max);
+        let top = lanes::position(x, p_sum.max);
         if let Some(top) = top {
             dx[top] = T::ZERO;
         }
-        let sum = softmax::change(dx, [&*q], Pull { p_scale, g });
+        let sum = lanes::change(dx, [&*q], Pull { p_scale, g });
         if let Some(top) = top {
             dx[top] = T::of(-sum_of_others(dx, top, sum));
         }
@@ -226,9 +227,9 @@ fn share<T: Float>(q: T, cost: T) -> T {
 /// are nearly 1.
 #[inline(always)]
 fn balance<T: Float>(x: &[T], max: T, dx: &mut [T]) {
-    if let Some(top) = softmax::position(x, max) {
+    if let Some(top) = lanes::position(x, max) {
         dx[top] = T::ZERO;
-        dx[top] = T::of(-softmax::sum(dx));
+        dx[top] = T::of(-lanes::sum(dx));
     }
 }
 
@@ -239,7 +240,7 @@ const HELD: usize = 512;
 /// The term of a score with share `q`.
 struct Costly<T>(Costs<T>);
 
-impl<T: Float> softmax::Terms<T, 2, 1> for Costly<T> {
+impl<T: Float> lanes::Terms<T, 2, 1> for Costly<T> {
     #[inline(always)]
     fn at(&self, [x, q]: [T; 2]) -> [T; 1] {
         [share(q, self.0.of(x))]
@@ -252,7 +253,7 @@ struct Pull<T> {
     g: T,
 }
 
-impl<T: Float> softmax::Change<T, 1> for Pull<T> {
+impl<T: Float> lanes::Change<T, 1> for Pull<T> {
     #[inline(always)]
     fn at(&self, e: T, [q]: [T; 1]) -> T {
         (e * self.p_scale - q) * self.g
@@ -262,7 +263,7 @@ impl<T: Float> softmax::Change<T, 1> for Pull<T> {
 /// The terms of the loss, by scores and relevances; a type, so that it is always inlined.
 struct Terms<T, I>(Costs<T>, Costs<T>, PhantomData<I>);
 
-impl<T: Float, I: Isa> softmax::Terms<T, 2, 1> for Terms<T, I> {
+impl<T: Float, I: Isa> lanes::Terms<T, 2, 1> for Terms<T, I> {
     #[inline(always)]
     fn at(&self, [x, t]: [T; 2]) -> [T; 1] {
         [share(self.1.share::<I>(t), self.0.of(x))]
@@ -270,7 +271,7 @@ impl<T: Float, I: Isa> softmax::Terms<T, 2, 1> for Terms<T, I> {
 }
 
 /// The same with weights, and the weighted shares.
-impl<T: Float, I: Isa> softmax::Terms<T, 3, 2> for Terms<T, I> {
+impl<T: Float, I: Isa> lanes::Terms<T, 3, 2> for Terms<T, I> {
     #[inline(always)]
     fn at(&self, [x, t, w]: [T; 3]) -> [T; 2] {
         let q = w * self.1.share::<I>(t);
@@ -296,8 +297,8 @@ impl<T: Float> RowLoss<T, 2> for Net<T> {
         let (p, q) = (Softmax::of::<I, T>(x), Softmax::of::<I, T>(t));
         let terms = Terms::<T, I>(p.entries(), q.entries(), PhantomData);
         let (loss, shares) = match self.weights(i, t.len()) {
-            None => (softmax::sums_of([x, t], terms)[0], 1.0),
-            Some(w) => softmax::sums_of([x, t, &w], terms).into(),
+            None => (lanes::sums_of([x, t], terms)[0], 1.0),
+            Some(w) => lanes::sums_of([x, t, &w], terms).into(),
         };
         (loss, (p, q, [loss, shares]))
     }

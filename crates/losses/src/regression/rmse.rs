@@ -1,6 +1,6 @@
 use crate::check::same_shape;
 use autograd::fused::FusedGrads;
-use autograd::tensor_core::kernel::softmax::{WIDTH, sum_lanes};
+use autograd::tensor_core::kernel::lanes::{WIDTH, sum_lanes};
 use autograd::tensor_core::kernel::source::Source;
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};

@@ -3,8 +3,9 @@
 
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
+use super::lanes::WIDTH;
 use super::rows::RowBlock;
-use super::softmax::{WIDTH, count_in, larger};
+use super::softmax::{count_in, larger};
 use crate::element::Float;
 
 /// One element of each row.

@@ -13,6 +13,7 @@ pub mod columns;
 pub mod dispatch;
 pub mod gemm;
 pub mod isa;
+pub mod lanes;
 pub mod map;
 pub mod math;
 pub mod par;
