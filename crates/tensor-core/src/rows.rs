@@ -5,7 +5,7 @@ use crate::error::{Dims, Error, Result};
 use crate::kernel::columns::Columns;
 use crate::kernel::dispatch::{Kernel, dispatch};
 use crate::kernel::isa::Isa;
-use crate::kernel::lanes::{WIDTH, shift_row};
+use crate::kernel::lanes::{LONGEST, WIDTH, shift_row};
 use crate::kernel::math::Math;
 use crate::kernel::par;
 use crate::kernel::reduce::Run;
@@ -174,7 +174,7 @@ impl<T: Float> Kernel for LogSums<'_, T> {
             } else {
                 None
             }
-            .unwrap_or_else(|| sums_of_rows::<I, T>(self.rows, at, n));
+            .unwrap_or_else(|| sums_of_rows::<I, T>(self.rows, at, n, &mut []));
             // The logarithms of all of them at once. An infinite maximum with a 0 stays as it is.
             let values: [T; WIDTH] =
                 std::array::from_fn(|i| T::of(max[i].f64() + rest[i].log1p::<I>()));
@@ -250,7 +250,8 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
                     exps.write(out);
                 }
                 parts if self.log => {
-                    let (max, rest) = parts.unwrap_or_else(|| sums_of_rows::<I, T>(rows, at, n));
+                    let (max, rest) =
+                        parts.unwrap_or_else(|| sums_of_rows::<I, T>(rows, at, n, out));
                     let shift: [T; WIDTH] = std::array::from_fn(|i| {
                         if max[i].finite() {
                             T::of(rest[i].log1p::<I>())
@@ -273,16 +274,24 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
 }
 
 /// The [`LogSum`]s of `n` rows from row `at` on, of which there are at most [`WIDTH`]: largest elements, and what is beside
-/// them.
+/// them. Of long rows the exponentials are left in `out` if that has room: who writes there next finds it in the cache, where
+/// it came while they were computed.
 #[inline(always)]
 fn sums_of_rows<I: Isa, T: Float>(
     rows: RowBlock<'_, T>,
     at: usize,
     n: usize,
+    out: &mut [T],
 ) -> ([T; WIDTH], [f64; WIDTH]) {
     let (mut max, mut rest) = ([T::ZERO; WIDTH], [0.0; WIDTH]);
+    let len = out.len() / n.max(1);
     for i in 0..n {
-        let sum = LogSum::of::<I>(rows.row(at + i));
+        let row = rows.row(at + i);
+        let sum = if len > LONGEST {
+            LogSum::of_into::<I>(row, &mut out[i * len..][..len])
+        } else {
+            LogSum::of::<I>(row)
+        };
         (max[i], rest[i]) = (sum.max, sum.rest);
     }
     (max, rest)
