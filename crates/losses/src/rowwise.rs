@@ -59,7 +59,7 @@ pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
     #[inline(always)]
     fn between<I: Isa>(&self, _begun: &mut [Self::Keep; WIDTH]) {}
 
-    /// The second half; `#[inline(always)]`.
+    /// The second half, or all of it where there are none; `#[inline(always)]`.
     #[inline(always)]
     fn finish<I: Isa>(
         &self,
@@ -213,11 +213,7 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
                 for (i, begun) in here.clone().zip(begun) {
                     let (at, rows) = (self.first + i, self.blocks.map(|b| b.row(i)));
                     let dx = &mut dx[i * len..][..len];
-                    total += if L::HALVES {
-                        self.loss.finish::<I>(at, rows, begun, g, dx)
-                    } else {
-                        self.loss.value_and_slope::<I>(at, rows, g, dx)
-                    };
+                    total += self.loss.finish::<I>(at, rows, begun, g, dx);
                 }
                 done = here.end;
             }
