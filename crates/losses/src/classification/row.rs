@@ -78,6 +78,16 @@ impl<T: Float> Kept<T> {
         }
     }
 
+    /// The slope of `z_loss · lse(x)²` by `lse(x)`.
+    #[inline(always)]
+    pub fn z_slope(self, z_loss: f64) -> f64 {
+        if z_loss == 0.0 {
+            0.0
+        } else {
+            2.0 * z_loss * self.lse()
+        }
+    }
+
     /// `lse(x)`
     #[inline(always)]
     pub fn lse(self) -> f64 {

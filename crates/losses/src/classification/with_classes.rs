@@ -116,16 +116,6 @@ impl<T: Float> WithClasses<T> {
         self.smoothing == 0.0 || (!self.over_finite && self.classes.weights().is_none())
     }
 
-    /// The slope of the `z_loss` by the logarithm of the sum.
-    #[inline(always)]
-    fn z_slope(&self, kept: Kept<T>) -> f64 {
-        if self.z_loss == 0.0 {
-            0.0
-        } else {
-            2.0 * self.z_loss * kept.lse()
-        }
-    }
-
     /// The slopes of a row of class `t`; `softmax` writes the row's softmax times a number.
     #[inline(always)]
     fn pull(
@@ -137,7 +127,7 @@ impl<T: Float> WithClasses<T> {
         dx: &mut [T],
         softmax: impl FnOnce(f64, &mut [T]),
     ) {
-        let (w, z) = (self.classes.weight(t), self.z_slope(kept));
+        let (w, z) = (self.classes.weight(t), kept.z_slope(self.z_loss));
         if self.smoothing == 0.0 {
             softmax(g * (w + z), dx);
         } else {
@@ -264,7 +254,7 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
         }
         let (whole, g) = (1.0 + kept.rest, g.f64());
         if self.is_even() {
-            let (w, z) = (self.classes.weight(t), self.z_slope(kept));
+            let (w, z) = (self.classes.weight(t), kept.z_slope(self.z_loss));
             // Each class of a smoothed row has the same share.
             let own = (1.0 - self.smoothing) * w;
             let scale = g * (own + self.smoothing + z) / whole;

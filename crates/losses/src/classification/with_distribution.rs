@@ -88,16 +88,6 @@ impl<T: Float> WithDistribution<T> {
         (value, total)
     }
 
-    /// The slope of the `z_loss` by the logarithm of the sum.
-    #[inline(always)]
-    fn z_slope(&self, kept: Kept<T>) -> f64 {
-        if self.z_loss == 0.0 {
-            0.0
-        } else {
-            2.0 * self.z_loss * kept.lse()
-        }
-    }
-
     /// The slopes of a row of logits; `dx` holds its softmax, which is to be multiplied by `scale`, and 0 in place `top`.
     #[inline(always)]
     fn pull(
@@ -120,7 +110,7 @@ impl<T: Float> WithDistribution<T> {
         };
         // As for a class: the likeliest class gets what the others lack.
         if let Some(top) = top {
-            dx[top] = T::of(g * self.z_slope(kept) - sum_of_others(dx, top, sum));
+            dx[top] = T::of(g * kept.z_slope(self.z_loss) - sum_of_others(dx, top, sum));
         }
     }
 }
@@ -262,7 +252,7 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
             }
             return;
         }
-        kept.softmax::<I>(x, T::of(g * (total + self.z_slope(kept))), dx);
+        kept.softmax::<I>(x, T::of(g * (total + kept.z_slope(self.z_loss))), dx);
         let top = without_top(x, kept, dx);
         self.pull([x, t], (kept, top), g, T::ONE, dx);
     }
@@ -296,7 +286,7 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
             return value;
         }
         let g = g.f64();
-        let scale = T::of(g * (total + self.z_slope(kept)) / (1.0 + kept.rest));
+        let scale = T::of(g * (total + kept.z_slope(self.z_loss)) / (1.0 + kept.rest));
         self.pull([x, t], (kept, top), g, scale, dx);
         value
     }
