@@ -187,7 +187,7 @@ pub fn sums_of<T: Float, const K: usize, const N: usize>(
 }
 
 /// A kernel of its own, so that its vectors stay whole.
-struct Sums<'a, T, F, const K: usize, const N: usize>(pub [&'a [T]; K], pub F);
+struct Sums<'a, T, F, const K: usize, const N: usize>([&'a [T]; K], F);
 
 impl<T: Float, F: Terms<T, K, N>, const K: usize, const N: usize> Kernel for Sums<'_, T, F, K, N> {
     type Out = [f64; N];

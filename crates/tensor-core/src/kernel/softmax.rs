@@ -210,7 +210,7 @@ impl<T: Float> LogSum<T> {
         let mut exps = row;
         exps.iter_mut()
             .for_each(|v| *v = (*v - max).exp_nonpositive::<I>());
-        // What rounds to 1 counts as the largest does; see `AddUp`.
+        // What rounds to 1 counts as the largest does; see `BesideLargest`.
         let (mut terms, mut ones) = ([0.0; WIDTH], [T::ZERO; WIDTH]);
         count_in(&exps, &mut terms, &mut ones);
         let ones = tree(&mut ones, |a, b| a + b);
