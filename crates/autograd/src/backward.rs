@@ -1,7 +1,7 @@
 //! The backward pass: one loop over the tape, from the result down.
 
 use crate::gradients::Gradients;
-use crate::op::Needs;
+use crate::op::{Flow, Needs};
 use crate::tape::{Inputs, NO_NODE, Tape};
 use crate::var::Var;
 use tensor_core::layout::same_shape;
@@ -85,7 +85,7 @@ struct Pending<T: Float> {
     /// The lowest node.
     first: usize,
     slot_of: Vec<u32>,
-    slots: Vec<Option<Var<T>>>,
+    slots: Vec<Option<Flow<T>>>,
     free: Vec<u32>,
 }
 
@@ -101,7 +101,7 @@ impl<T: Float> Pending<T> {
         }
     }
 
-    fn take(&mut self, node: usize) -> Option<Var<T>> {
+    fn take(&mut self, node: usize) -> Option<Flow<T>> {
         let slot = std::mem::replace(&mut self.slot_of[node - self.first], NO_SLOT);
         if slot == NO_SLOT {
             return None;
@@ -111,7 +111,7 @@ impl<T: Float> Pending<T> {
     }
 
     /// Adds `dx` to what waits for `node`: the one place where gradients accumulate.
-    fn add(&mut self, node: usize, dx: Var<T>, create_graph: bool) -> Result<()> {
+    fn add(&mut self, node: usize, dx: Flow<T>, create_graph: bool) -> Result<()> {
         let slot = self.slot_of[node - self.first];
         if slot == NO_SLOT {
             let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
@@ -123,16 +123,20 @@ impl<T: Float> Pending<T> {
             return Ok(());
         }
         let waiting = &mut self.slots[slot as usize];
-        *waiting = Some(match waiting.take() {
-            None => dx,
-            Some(sum) if create_graph => sum.add(&dx)?,
-            Some(sum) => {
-                // In place where no one else holds the buffer.
-                let mut sum = sum.into_value();
-                sum.add_assign(dx.value())?;
-                sum.into()
-            }
-        });
+        let Some(sum) = waiting.take() else {
+            *waiting = Some(dx);
+            return Ok(());
+        };
+        let (sum, dx) = (sum.whole()?, dx.whole()?);
+        let sum = if create_graph {
+            sum.add(&dx)?
+        } else {
+            // In place where no one else holds the buffer.
+            let mut sum = sum.into_value();
+            sum.add_assign(dx.value())?;
+            sum.into()
+        };
+        *waiting = Some(Flow::Whole(sum));
         Ok(())
     }
 }
@@ -174,7 +178,7 @@ impl<T: Float> Pass<'_, T> {
             let seed = self.seed(y, seed)?;
             // An output below all wanted nodes has no part in their gradients.
             if let Some(node) = y.node().filter(|&node| node >= first) {
-                pending.add(node, seed, self.create_graph)?;
+                pending.add(node, Flow::Whole(seed), self.create_graph)?;
             }
         }
         let leads = self.leads(first, top);
@@ -184,31 +188,36 @@ impl<T: Float> Pass<'_, T> {
         };
         let mut found = Vec::new();
         for at in (first..=top).rev() {
-            let Some(mut dy) = pending.take(at) else {
+            let Some(mut flow) = pending.take(at) else {
                 continue;
             };
-            if let Some(watcher) = self.tape.watcher() {
-                watcher.see_gradient(at, &dy)?;
-            }
             let extras = !self.tape.extras().is_empty();
-            if extras {
-                dy = self.tape.hooked(at, dy, self.create_graph)?;
-            }
             let is_leaf = self.tape.record().nodes[at].rule.is_leaf();
             let is_wanted = match self.wanted {
                 Wanted::Leaves => is_leaf || (extras && self.tape.extras().keeps(at)),
                 Wanted::Places(places) => places.contains(&at),
             };
-            if is_leaf {
-                if is_wanted {
-                    found.push((at, dy));
+            if is_leaf || is_wanted || extras || self.tape.watcher().is_some() {
+                // Someone looks at all of it.
+                let mut dy = flow.whole()?;
+                if let Some(watcher) = self.tape.watcher() {
+                    watcher.see_gradient(at, &dy)?;
                 }
-                continue;
+                if extras {
+                    dy = self.tape.hooked(at, dy, self.create_graph)?;
+                }
+                if is_leaf {
+                    if is_wanted {
+                        found.push((at, dy));
+                    }
+                    continue;
+                }
+                if is_wanted {
+                    found.push((at, dy.clone()));
+                }
+                flow = Flow::Whole(dy);
             }
-            if is_wanted {
-                found.push((at, dy.clone()));
-            }
-            self.step(at, &dy, &wants, &mut pending)?;
+            self.step(at, &flow, &wants, &mut pending)?;
         }
         Ok(found)
     }
@@ -255,7 +264,7 @@ impl<T: Float> Pass<'_, T> {
     fn step(
         &self,
         at: usize,
-        dy: &Var<T>,
+        dy: &Flow<T>,
         wants: &impl Fn(usize) -> bool,
         pending: &mut Pending<T>,
     ) -> Result<()> {
@@ -285,7 +294,7 @@ impl<T: Float> Pass<'_, T> {
         if let Some(watcher) = watcher {
             for (i, dx) in grads.0.iter().enumerate() {
                 if let Some(dx) = dx.as_ref().filter(|_| wants(inputs[i])) {
-                    watcher.see_rule(at, i, dx, dy)?;
+                    watcher.see_rule(at, i, &dx.clone().whole()?, &dy.clone().whole()?)?;
                 }
             }
         }
@@ -307,8 +316,8 @@ impl<T: Float> Pass<'_, T> {
         &self,
         (op, operand): (&'static str, usize),
         input: usize,
-        dx: Var<T>,
-    ) -> Result<Var<T>> {
+        dx: Flow<T>,
+    ) -> Result<Flow<T>> {
         let record = self.tape.record();
         let shape = &record.nodes[input].shape;
         if same_shape(dx.shape(), shape) {
@@ -326,6 +335,6 @@ impl<T: Float> Pass<'_, T> {
                 ),
             });
         }
-        dx.sum_to(&shape)
+        Ok(Flow::Whole(dx.whole()?.sum_to(&shape)?))
     }
 }

@@ -1,6 +1,7 @@
 //! Operations with a hand-written kernel for each direction, and their formula for everything beyond.
 
 use crate::grad::{GradOptions, grad};
+use crate::one_hot::OneHot;
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
 use smallvec::SmallVec;
@@ -50,6 +51,18 @@ pub trait Fused<T: Float>: Clone + 'static {
         dy: &Tensor<T>,
         needs: Needs,
     ) -> Result<FusedGrads<T>>;
+
+    /// The gradient of the only input, where that is zero but for one element of each row: an operation that goes on from
+    /// there without the zeros is spared them. Where it gives one, [`Fused::backward`] is not called.
+    fn one_hot(
+        &self,
+        inputs: &[&Tensor<T>],
+        saved: &Self::Saved,
+        dy: &Tensor<T>,
+    ) -> Option<Result<OneHot<T>>> {
+        let _ = (inputs, saved, dy);
+        None
+    }
 }
 
 /// Gradients of a fused operation's inputs; `None` for one that is not wanted.
@@ -90,6 +103,9 @@ impl<T: Float, F: Fused<T>> Op<T> for Node<T, F> {
     fn backward(&self, dy: &Var<T>, needs: Needs) -> Result<Grads<T>> {
         if dy.tape().is_none() {
             let values: SmallVec<[&Tensor<T>; 4]> = self.inputs.iter().map(|x| x.value()).collect();
+            if let Some(dx) = self.op.one_hot(&values, &self.saved, dy.value()) {
+                return Ok(Grads::one_hot(dx?));
+            }
             let grads = self.op.backward(&values, &self.saved, dy.value(), needs)?;
             return Ok(grads.into_iter().map(|dx| dx.map(Var::from)).collect());
         }

@@ -1,5 +1,6 @@
 //! The rule of an operation: what it keeps, and how a gradient passes back through it.
 
+use crate::one_hot::OneHot;
 use crate::tape::{Inputs, NO_NODE, Tape};
 use crate::var::Var;
 use smallvec::SmallVec;
@@ -48,6 +49,16 @@ pub trait Op<T: Float>: 'static {
     /// Whatever the rule's own operations return.
     fn backward(&self, dy: &Var<T>, needs: Needs) -> Result<Grads<T>>;
 
+    /// As [`Op::backward`] from a gradient that is zero but for one element of each row, for a rule that need not see the
+    /// zeros. It is called in ordinary passes only, never in recorded ones. By default the zeros are written and
+    /// [`Op::backward`] goes on from there.
+    ///
+    /// # Errors
+    /// As [`Op::backward`].
+    fn backward_one_hot(&self, dy: &OneHot<T>, needs: Needs) -> Result<Grads<T>> {
+        self.backward(&dy.whole()?.into(), needs)
+    }
+
     /// The result by the formula in plain operations, of an operation that has kernels beside it.
     #[doc(hidden)]
     fn definition(&self) -> Option<Result<Var<T>>> {
@@ -71,27 +82,61 @@ impl Needs {
     }
 }
 
+/// A gradient on its way.
+#[derive(Clone, Debug)]
+pub(crate) enum Flow<T: Float> {
+    Whole(Var<T>),
+    OneHot(Box<OneHot<T>>),
+}
+
+impl<T: Float> Flow<T> {
+    pub(crate) fn shape(&self) -> &[usize] {
+        match self {
+            Flow::Whole(dx) => dx.shape(),
+            Flow::OneHot(dx) => dx.shape(),
+        }
+    }
+
+    pub(crate) fn whole(self) -> Result<Var<T>> {
+        match self {
+            Flow::Whole(dx) => Ok(dx),
+            Flow::OneHot(dx) => Ok(dx.whole()?.into()),
+        }
+    }
+}
+
 /// The gradients of an operation's operands.
 #[derive(Debug)]
-pub struct Grads<T: Float>(pub(crate) SmallVec<[Option<Var<T>>; 2]>);
+pub struct Grads<T: Float>(pub(crate) SmallVec<[Option<Flow<T>>; 2]>);
 
 impl<T: Float> Grads<T> {
     /// Of the only operand.
     pub fn one(dx: Var<T>) -> Self {
         let mut grads = SmallVec::new();
-        grads.push(Some(dx));
+        grads.push(Some(Flow::Whole(dx)));
+        Grads(grads)
+    }
+
+    /// Of the only operand, where it is zero but for one element of each row. It has no place on a tape: a rule gives it in
+    /// ordinary passes, where the gradient of its result lies on none.
+    pub fn one_hot(dx: OneHot<T>) -> Self {
+        let mut grads = SmallVec::new();
+        grads.push(Some(Flow::OneHot(Box::new(dx))));
         Grads(grads)
     }
 
     /// Of two operands; `None` for one that is not wanted.
     pub fn two(da: Option<Var<T>>, db: Option<Var<T>>) -> Self {
-        Grads(SmallVec::from_buf([da, db]))
+        Grads(SmallVec::from_buf([
+            da.map(Flow::Whole),
+            db.map(Flow::Whole),
+        ]))
     }
 }
 
 impl<T: Float> FromIterator<Option<Var<T>>> for Grads<T> {
     fn from_iter<I: IntoIterator<Item = Option<Var<T>>>>(grads: I) -> Self {
-        Grads(grads.into_iter().collect())
+        Grads(grads.into_iter().map(|dx| dx.map(Flow::Whole)).collect())
     }
 }
 

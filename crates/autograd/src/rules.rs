@@ -1,6 +1,6 @@
 //! Where the rules of a tape lie: those of one type side by side, so that recording an operation allocates nothing.
 
-use crate::op::{Grads, Needs, Op};
+use crate::op::{Flow, Grads, Needs, Op};
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::any::{Any, TypeId};
@@ -37,7 +37,7 @@ pub(crate) trait Shelf<T: Float> {
     fn run(
         &self,
         index: usize,
-        dy: &Var<T>,
+        dy: &Flow<T>,
         needs: Needs,
         retain: bool,
     ) -> Option<(&'static str, Result<Grads<T>>)>;
@@ -93,7 +93,7 @@ impl<T: Float, O: Op<T>> Shelf<T> for Run<O> {
     fn run(
         &self,
         index: usize,
-        dy: &Var<T>,
+        dy: &Flow<T>,
         needs: Needs,
         retain: bool,
     ) -> Option<(&'static str, Result<Grads<T>>)> {
@@ -104,7 +104,11 @@ impl<T: Float, O: Op<T>> Shelf<T> for Run<O> {
             rule,
         };
         let rule = running.rule.as_ref()?;
-        let (name, grads) = (rule.name(), rule.backward(dy, needs));
+        let grads = match dy {
+            Flow::Whole(dy) => rule.backward(dy, needs),
+            Flow::OneHot(dy) => rule.backward_one_hot(dy, needs),
+        };
+        let name = rule.name();
         if !retain && grads.is_ok() {
             running.rule = None;
         }

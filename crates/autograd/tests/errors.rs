@@ -7,7 +7,7 @@
 mod bad_calls;
 
 use autograd::{
-    Border, GradCheck, GradOptions, Interpolation, Param, Tape, Tensor, Var, checkpoint,
+    Border, GradCheck, GradOptions, Interpolation, OneHot, Param, Tape, Tensor, Var, checkpoint,
     checkpoint_many, checkpoint_with, grad, gradcheck, gradgradcheck, hessian, hvp, jacobian, jvp,
     vjp,
 };
@@ -251,6 +251,7 @@ fn the_tape() {
     let sum = y.sum(..).unwrap();
     let constant = of(&[2, 3]);
     let one = Tensor::scalar(1.0);
+    let (row, rows) = (Tensor::from([1.0]), Tensor::from([1.0, 2.0]));
     let w = Param::new(one.clone());
     let ones = [one.clone()];
     let grads = sum.backward_retain().unwrap();
@@ -290,6 +291,18 @@ fn the_tape() {
             "gradients: no gradient for this value: the result that was differentiated does not depend on it";
         of_w.accumulate(of_longer) => "accumulate: a gradient has shape [3], but here the same parameter has shape [2]";
         x.add(&other) => "add: the operands lie on different tapes: make all leaves on one tape, or `detach` one operand";
+        OneHot::new(&[2, 3], 2, &ints(&[0, 1]), &rows) => dim("one_hot gradient");
+        OneHot::new(&[2, 3], 1, &ints(&[0]), &rows) =>
+            "one_hot gradient: places has shape [1], but shape [2, 3] without dimension 1 is [2]";
+        OneHot::new(&[2, 3], 0, &ints(&[0, 1, 1]), &rows) =>
+            "one_hot gradient: values has shape [2], but shape [2, 3] without dimension 0 is [3]";
+        OneHot::new(&[2, 3], 1, &ints(&[0, 3]), &rows) =>
+            "one_hot gradient: index 3 is out of range for dimension 1 of size 3";
+        OneHot::new(&[2, 3], 1, &ints(&[-1, 0]), &rows) =>
+            "one_hot gradient: index -1 is out of range for dimension 1 of size 3";
+        OneHot::new(&[1, 1 << 62], 1, &ints(&[0]), &row).and_then(|dx| dx.whole()) =>
+            "one_hot gradient: shape [1, 4611686018427387904] is too large: its size in bytes overflows, or the system has \
+             not that much memory";
         constant.hook(|_| Ok(None)) => "hook: the value depends on no leaf of a tape: make what it is differentiated by with `tape.leaf`, or give a model its data with `tape.input`";
         constant.retain_grad() =>
             "retain_grad: the value depends on no leaf of a tape: make what it is differentiated by with `tape.leaf`, or give a model its data with `tape.input`";

@@ -72,15 +72,15 @@ pub fn map_rows<T: Element, O: Element>(
     dim: isize,
     f: impl Fn(&[T], &mut [O]) + Sync,
 ) -> Result<Tensor<O>> {
-    map_blocks(op, x, dim, |len, block, out| {
-        for (i, out) in out.chunks_exact_mut(len).enumerate() {
+    map_blocks(op, x, dim, |_, block, out| {
+        for (i, out) in out.chunks_exact_mut(block.row_len()).enumerate() {
             f(block.row(i), out);
         }
     })
 }
 
-/// The same by blocks of rows: `f(len, rows, result_rows)`, where rows have at least one element.
-fn map_blocks<T: Element, O: Element>(
+/// The same by blocks of rows: `f(first_row, rows, result_rows)`, where rows have at least one element.
+pub fn map_blocks<T: Element, O: Element>(
     op: &'static str,
     x: &Tensor<T>,
     dim: isize,
@@ -94,7 +94,7 @@ fn map_blocks<T: Element, O: Element>(
         par::split(out, len.max(1), len * 6 + 8, |start, out| {
             if !out.is_empty() {
                 rows.each_block(start, start + out.len() / len, |first, n, block| {
-                    f(len, block, &mut out[(first - start) * len..][..n * len])
+                    f(first, block, &mut out[(first - start) * len..][..n * len])
                 });
             }
         });
@@ -304,9 +304,9 @@ fn softmaxes<T: Float>(
     dim: isize,
     log: bool,
 ) -> Result<Tensor<T>> {
-    map_blocks(op, x, dim, |len, rows, out| {
+    map_blocks(op, x, dim, |_, rows, out| {
         dispatch(Softmaxes {
-            len,
+            len: rows.row_len(),
             rows,
             out,
             log,

@@ -1,5 +1,6 @@
 //! Softmax and its logarithm: kernels in an ordinary pass, formulas where the pass is recorded.
 
+use crate::one_hot::OneHot;
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
 use tensor_core::kernel::columns::{
@@ -7,9 +8,12 @@ use tensor_core::kernel::columns::{
 };
 use tensor_core::kernel::lanes::WIDTH;
 use tensor_core::kernel::rows::RowBlock;
-use tensor_core::kernel::softmax::{log_softmax_backward_row, softmax_backward_row};
+use tensor_core::kernel::softmax::{
+    log_softmax_backward_one_hot, log_softmax_backward_row, softmax_backward_row,
+};
 use tensor_core::kernel::{Isa, Kernel, dispatch};
-use tensor_core::{Float, Result, keepdim, rows::map_blocks2};
+use tensor_core::rows::{map_blocks, map_blocks2};
+use tensor_core::{Float, Result, keepdim};
 
 struct Softmax<T: Float> {
     dim: isize,
@@ -64,6 +68,41 @@ impl<T: Float> Kernel for BackwardRows<'_, T> {
     }
 }
 
+/// Rows of the backward of log-softmax, from the first one on, where `dy` has one element for each.
+struct OneHotRows<'a, T: Float> {
+    first: usize,
+    y: RowBlock<'a, T>,
+    dy: &'a OneHot<T>,
+    dx: &'a mut [T],
+}
+impl<T: Float> Kernel for OneHotRows<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let OneHotRows { first, y, dy, dx } = self;
+        let len = y.row_len();
+        if len <= WIDTH {
+            let mut columns = [Columns::empty(); 2];
+            for (i, dx) in dx.chunks_mut(WIDTH * len).enumerate() {
+                let (at, n) = (i * WIDTH, dx.len() / len);
+                let [y_columns, dy_columns] = &mut columns;
+                y_columns.read(y, at, n, len);
+                dy_columns.fill(len, T::ZERO);
+                for row in 0..n {
+                    let (place, value) = dy.at(first + at + row);
+                    dy_columns.set(row, place, value);
+                }
+                log_softmax_backward_columns(y_columns, dy_columns);
+                dy_columns.write(dx);
+            }
+            return;
+        }
+        for (i, dx) in dx.chunks_exact_mut(len).enumerate() {
+            log_softmax_backward_one_hot::<I, T>(y.row(i), dy.at(first + i), dx);
+        }
+    }
+}
+
 impl<T: Float> Op<T> for Softmax<T> {
     fn name(&self) -> &'static str {
         if self.log { "log_softmax" } else { "softmax" }
@@ -89,6 +128,16 @@ impl<T: Float> Op<T> for Softmax<T> {
         } else {
             y.mul(dy.sub(dy.mul(&y)?.sum(keepdim(dim))?)?)?
         }))
+    }
+    fn backward_one_hot(&self, dy: &OneHot<T>, needs: Needs) -> Result<Grads<T>> {
+        let (op, y) = (Op::<T>::name(self), self.y.value());
+        if !self.log || y.dim_index(op, self.dim)? != dy.dim() {
+            return self.backward(&dy.whole()?.into(), needs);
+        }
+        let dx = map_blocks(op, y, self.dim, |first, y, dx| {
+            dispatch(OneHotRows { first, y, dy, dx });
+        })?;
+        Ok(Grads::one(dx.into()))
     }
 }
 

@@ -2,7 +2,7 @@ use super::target::{check_classes, check_weight, class_dim};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::par;
-use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
+use autograd::{Float, Fused, Needs, OneHot, Result, Tensor, Var, fused};
 
 options! {
     /// The negative log-likelihood of the true class, of log-probabilities as `log_softmax` gives them.
@@ -172,27 +172,26 @@ impl<T: Float> Fused<T> for Nll<T> {
     fn backward(
         &self,
         x: &[&Tensor<T>],
-        _: &(),
+        saved: &(),
         dy: &Tensor<T>,
         _: Needs,
     ) -> Result<FusedGrads<T>> {
-        let each = match self.reduction {
-            Reduction::None => dy.mul(&self.scales)?,
-            _ => self.scales.mul(self.reduction.scale(dy, self.divisor)?)?,
+        let dx = match self.one_hot(x, saved, dy) {
+            Some(dx) => dx?.whole()?,
+            None => x[0].zeros_like(),
         };
-        let each = each.to_vec();
-        let classes = self.classes.to_vec();
-        let dx = Tensor::build_rows(NAME, x[0].shape(), self.dim as usize, |dx| {
-            let width = (dx.len() / classes.len().max(1)).max(1);
-            par::split(dx, width, width, |first, dx| {
-                dx.fill(T::ZERO);
-                let rows = classes[first..].iter().zip(&each[first..]);
-                for (row, (&c, &g)) in dx.chunks_exact_mut(width).zip(rows) {
-                    row[c as usize] = -g;
-                }
-            });
-        })?;
         Ok(FusedGrads::from_iter([Some(dx)]))
+    }
+
+    fn one_hot(&self, x: &[&Tensor<T>], _: &(), dy: &Tensor<T>) -> Option<Result<OneHot<T>>> {
+        // Without classes no row has an element to pick.
+        (x[0].numel() > 0).then(|| {
+            let each = match self.reduction {
+                Reduction::None => dy.mul(&self.scales)?,
+                _ => self.scales.mul(self.reduction.scale(dy, self.divisor)?)?,
+            };
+            OneHot::new(x[0].shape(), self.dim as usize, &self.classes, &-each)
+        })
     }
 }
 

@@ -51,10 +51,25 @@ impl<T: Float> Columns<T> {
         }
     }
 
+    /// Puts [`WIDTH`] rows of `len` elements `value` in place of what was there.
+    #[inline(always)]
+    pub fn fill(&mut self, len: usize, value: T) {
+        self.len = len;
+        for column in self.iter_mut() {
+            *column = [value; WIDTH];
+        }
+    }
+
     /// The number of elements in each row.
     #[inline(always)]
     pub fn width(&self) -> usize {
         self.len
+    }
+
+    /// Changes element `i` of a row.
+    #[inline(always)]
+    pub fn set(&mut self, row: usize, i: usize, value: T) {
+        self.columns[i][row] = value;
     }
 
     /// Element `i` of a row.

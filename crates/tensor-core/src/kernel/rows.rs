@@ -58,6 +58,12 @@ impl<'s, T> RowBlock<'s, T> {
         &self.data[i * self.pitch..][..self.len]
     }
 
+    /// The length of a row.
+    #[inline(always)]
+    pub fn row_len(&self) -> usize {
+        self.len
+    }
+
     /// All rows as one slice, where they lie one after the other.
     #[inline(always)]
     pub fn flat(&self, n_rows: usize) -> Option<&'s [T]> {

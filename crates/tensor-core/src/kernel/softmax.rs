@@ -282,3 +282,16 @@ pub fn log_softmax_backward_row<I: Isa, T: Float>(y: &[T], dy: &[T], dx: &mut [T
         *o = d - y.exp_nonpositive::<I>() * sum;
     }
 }
+
+/// The same from a gradient `dy` of zeros but for `value` at `place`.
+#[inline(always)]
+pub fn log_softmax_backward_one_hot<I: Isa, T: Float>(
+    y: &[T],
+    (place, value): (usize, T),
+    dx: &mut [T],
+) {
+    for (o, &y) in dx.iter_mut().zip(y) {
+        *o = T::ZERO - y.exp_nonpositive::<I>() * value;
+    }
+    dx[place] = dx[place] + value;
+}
