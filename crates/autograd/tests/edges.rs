@@ -1,6 +1,6 @@
 //! Values and gradients at places which drawn inputs seldom meet.
 
-use autograd::{GradOptions, Interpolation, Result, Tape, Tensor, Var, grad, gradgradcheck};
+use autograd::{Float, GradOptions, Interpolation, Result, Tape, Tensor, Var, grad, gradgradcheck};
 
 /// A logit of minus infinity has no share; of an infinite sum the infinite ones have all of it.
 #[test]
@@ -169,22 +169,45 @@ fn the_slope_of_a_singular_determinant_names_its_operation() {
     assert!(e.starts_with("slogdet: "), "{e}");
 }
 
-/// The gradient in one pass, and the gradient that can be differentiated again, are two formulas: they agree at every
-/// kind of place, the infinite ones too.
 /// Where PyTorch has NaN, a product of 0 and ∞.
 #[test]
-fn mish_has_its_limits() -> Result<()> {
-    let inf = f64::INFINITY;
-    let x = Tape::new().leaf(Tensor::from([-inf, -1e30, -800.0, 40.0, inf]));
-    let y = x.mish();
-    assert_eq!(y.value().to_vec(), [0.0, 0.0, 0.0, 40.0, inf]);
-    let (y, slopes) = (y.sum(..)?, [0.0, 0.0, 0.0, 1.0, 1.0]);
-    let options = GradOptions::new().create_graph(true);
-    assert_eq!(grad(&[&y], &[&x], options)?[0].value().to_vec(), slopes);
-    assert_eq!(y.backward()?.get(&x)?.to_vec(), slopes);
-    Ok(())
+fn smooth_rectifiers_have_their_limits() -> Result<()> {
+    type Function<T> = fn(&Var<T>) -> Var<T>;
+    fn check<T: Float>() -> Result<()> {
+        let functions: [(&str, Function<T>); 5] = [
+            ("mish", Var::mish),
+            ("silu", Var::silu),
+            ("gelu", Var::gelu),
+            ("gelu_tanh", Var::gelu_tanh),
+            ("hardswish", Var::hardswish),
+        ];
+        let x = [-T::INFINITY, -T::MAX, T::of(-1e30), T::of(-900.0)];
+        let x = Tensor::from_slice(&[x, x.map(|x| -x)].concat(), [8])?;
+        let share = [[T::ZERO; 4], [T::ONE; 4]].concat();
+        for (name, f) in functions {
+            let leaf = Tape::new().leaf(x.clone());
+            let y = f(&leaf);
+            let want = x.map(|x: T| if x > T::ZERO { x } else { T::ZERO });
+            assert_eq!(y.value(), &want, "{name}");
+            let y = y.sum(..)?;
+            let options = GradOptions::new().create_graph(true);
+            let slope = grad(&[&y], &[&leaf], options)?.remove(0);
+            assert_eq!(slope.value().to_vec(), share, "{name}");
+            assert_eq!(y.backward_retain()?.get(&leaf)?.to_vec(), share, "{name}");
+            let second = slope.sum(..)?.backward()?;
+            let second = second.get(&leaf)?.to_vec();
+            assert!(second.iter().all(|g| *g == T::ZERO), "{name}: {second:?}");
+            let nan = f(&Var::from(Tensor::scalar(T::NAN)));
+            assert!(nan.item()?.is_nan_(), "{name}");
+        }
+        Ok(())
+    }
+    check::<f32>()?;
+    check::<f64>()
 }
 
+/// The gradient in one pass, and the gradient that can be differentiated again, are two formulas: they agree at every
+/// kind of place, the infinite ones too.
 #[test]
 fn both_formulas_of_a_slope_agree() -> Result<()> {
     type Function = fn(&Var<f64>) -> Var<f64>;

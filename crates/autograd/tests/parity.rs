@@ -31,8 +31,11 @@ const KEPT: &[(&str, &str, usize)] = &[
     // Of more than a sixth of the largest number PyTorch's is infinite, for it multiplies by 6 first. `tests/edges.rs` holds
     // the gradients.
     ("hardswish/special", "output", 2),
-    // At -∞ it is the limit, where PyTorch has the NaN of a product of 0 and ∞. `tests/edges.rs` holds the slope.
+    // At -∞ they have their limits, where PyTorch has the NaN of a product of 0 and ∞. `tests/edges.rs` holds the slopes.
     ("mish/special", "output", 2),
+    ("silu/special", "output", 2),
+    ("gelu/special", "output", 2),
+    ("gelu/tanh_special", "output", 2),
     // A NaN gets no gradient, also where there is nothing beside it.
     ("nanmean/row_holes", "gradient", 2),
 ];

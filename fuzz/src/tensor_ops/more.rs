@@ -29,7 +29,7 @@ fn activations<T: Float>() -> [Activation<T>; 16] {
             0.0,
         ),
         ("hardsigmoid", Tensor::hardsigmoid, hardsigmoid, 4.0),
-        ("hardswish", Tensor::hardswish, |x| x * hardsigmoid(x), 4.0),
+        ("hardswish", Tensor::hardswish, |x| share(x, hardsigmoid(x)), 4.0),
         (
             "elu",
             |x| x.elu(T::of(0.5)),
@@ -43,7 +43,7 @@ fn activations<T: Float>() -> [Activation<T>; 16] {
             8.0,
         ),
         ("selu", Tensor::selu, selu, 8.0),
-        ("silu", Tensor::silu, |x| x / (1.0 + (-x).exp()), 8.0),
+        ("silu", Tensor::silu, |x| share(x, sigmoid(x)), 8.0),
         ("softsign", Tensor::softsign, |x| x / (1.0 + x.abs()), 2.0),
         ("frac", Tensor::frac, |x| x - x.trunc(), 0.0),
         (
@@ -104,6 +104,11 @@ fn hardsigmoid(x: f64) -> f64 {
 fn selu(x: f64) -> f64 {
     let (scale, alpha) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
     scale * if x > 0.0 { x } else { alpha * x.exp_m1() }
+}
+
+/// `share` of `x`, which is nothing if it is 0.
+fn share(x: f64, share: f64) -> f64 {
+    if share == 0.0 { 0.0 } else { x * share }
 }
 
 fn sigmoid(x: f64) -> f64 {

@@ -49,6 +49,22 @@ macro_rules! activation {
     };
 }
 
+/// Further out all these slopes are those of straight lines, and infinity is no exception.
+const FAR: f64 = 1000.0;
+
+/// `x` within [`FAR`].
+fn near<T: Float>(x: &Var<T>) -> Var<T> {
+    x.clamp(T::of(-FAR), T::of(FAR))
+}
+
+/// The same of one element.
+#[inline(always)]
+fn near_one<T: Float>(x: T) -> T {
+    let (low, high) = (T::of(-FAR), T::of(FAR));
+    let x = if x < low { low } else { x };
+    if x > high { high } else { x }
+}
+
 activation! {
     /// `x` above 0, `slope · x` elsewhere. PyTorch's default slope is 0.01.
     leaky_relu(slope) / LeakyRelu = |x, dy| dy * Var::from(x.value().gt(T::ZERO)?.where_(T::ONE, slope)?),
@@ -62,17 +78,22 @@ activation! {
         dy * (inner.exp() * alpha).where_(&low, Var::from(x.value().ones_like()))?
     },
         5 => if x > T::ZERO { dy } else { dy * (x.exp::<I>() * alpha) };
-    /// `x Φ(x)`, where Φ is the normal distribution function; accurate in the left tail.
+    /// `x Φ(x)`, where Φ is the normal distribution function; accurate in the left tail. Unlike in PyTorch, it and its slope
+    /// have their limits at ±∞.
     gelu() / Gelu = |x, dy| {
+        let x = &near(x);
         let density = (x.square() * -0.5).exp() * (0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
         dy * ((x * -FRAC_1_SQRT_2).erfc() * 0.5 + x * density)
     },
         12 => {
+            let x = near_one(x);
             let (cdf, density) = x.normal::<I>();
             dy * x.mul_add_::<I>(density, cdf)
         };
-    /// `x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`: the approximation of [`Var::gelu`] by a hyperbolic tangent.
+    /// `x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`: the approximation of [`Var::gelu`] by a hyperbolic tangent, with
+    /// its limits.
     gelu_tanh() / GeluTanh = |x, dy| {
+        let x = &near(x);
         // (1 + tanh u) / 2 is the sigmoid of 2u.
         let twice = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
         let square = x.square();
@@ -81,21 +102,20 @@ activation! {
         dy * u.sigmoid() * (x * (-&u).sigmoid() * slope + 1.0)
     },
         12 => {
+            let x = near_one(x);
             let twice = T::of(2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
             let square = x * x;
             let u = x * (square * T::of(0.044715) + T::ONE) * twice;
             let slope = (square * T::of(3.0 * 0.044715) + T::ONE) * twice;
             dy * u.sigmoid::<I>() * (x * (-u).sigmoid::<I>() * slope + T::ONE)
         };
-    /// `x · sigmoid(x)`
-    silu() / Silu = |x, dy| dy * x.sigmoid() * (x * (-x).sigmoid() + 1.0),
-        8 => dy * x.sigmoid::<I>() * (x * (-x).sigmoid::<I>() + T::ONE);
+    /// `x · sigmoid(x)`. Unlike in PyTorch, it and its slope have their limits at ±∞.
+    silu() / Silu = |x, dy| dy * x.sigmoid() * (near(x) * (-x).sigmoid() + 1.0),
+        8 => dy * x.sigmoid::<I>() * (near_one(x) * (-x).sigmoid::<I>() + T::ONE);
     /// `x · tanh(softplus(x))`. Unlike in PyTorch, it and its slope have their limits at ±∞.
     mish() / Mish = |x, dy| {
         let t = x.softplus().tanh();
-        // Further out the term that has it is 0, and infinity no exception.
-        let near = x.clamp(T::of(-1000.0), T::of(1000.0));
-        dy * (near * (1.0 - t.square()) * x.sigmoid() + &t)
+        dy * (near(x) * (1.0 - t.square()) * x.sigmoid() + &t)
     },
         12 => {
             // With w = e^x and n = w² + 2w, the slope is n / (n + 2) + 4 x w (w + 1) / (n + 2)²; on the right, all over w².
@@ -104,10 +124,7 @@ activation! {
             let numerator = if left { q * q + twice } else { T::ONE + twice };
             let over = T::ONE / (numerator + if left { T::of(2.0) } else { twice * q });
             let steep = T::of(4.0) * q * (if left { q + T::ONE } else { q * (q + T::ONE) });
-            let far = T::of(1000.0);
-            let near = if x.abs_() > far { far } else { x.abs_() };
-            let near = if left { -near } else { near };
-            dy * (near * steep * over).mul_add_::<I>(over, numerator * over)
+            dy * (near_one(x) * steep * over).mul_add_::<I>(over, numerator * over)
         };
     /// `ln(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above `threshold`. PyTorch's defaults are 1 and 20;
     /// [`Var::softplus`] needs no threshold.
