@@ -30,7 +30,7 @@ fn probability(x: &[Tensor<f32>]) -> f64 {
 }
 
 fn cross_entropies(c: &mut Criterion) {
-    let mut sizes = vec![(32, 10), (256, 1000), (4096, 1000)];
+    let mut sizes = vec![(32, 10), (4096, 10), (4096, 100), (256, 1000), (4096, 1000)];
     if large() {
         sizes.push((8192, 32000));
     }
@@ -46,9 +46,13 @@ fn cross_entropies(c: &mut Criterion) {
     }
     let smoothed = CrossEntropy::new().label_smoothing(0.1);
     let loss = |v: &[Var<f32>], t: &Tensor<i64>| smoothed.forward(&v[0], t);
-    with_classes(c, "cross_entropy_smoothed", 4096, 1000, loss, 0.1);
+    for k in [20, 1000] {
+        with_classes(c, "cross_entropy_smoothed", 4096, k, loss, 0.1);
+    }
     let composed = |v: &[Var<f32>], t: &Tensor<i64>| nll_loss(&v[0].log_softmax(-1)?, t);
-    with_classes(c, "nll_log_softmax", 4096, 1000, composed, 0.0);
+    for k in [20, 1000] {
+        with_classes(c, "nll_log_softmax", 4096, k, composed, 0.0);
+    }
     case(
         c,
         "losses/cross_entropy_soft/4096x1000",

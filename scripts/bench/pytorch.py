@@ -61,10 +61,11 @@ def with_classes(name, n, k, loss, large=False):
     case(f"losses/{name}/{n}x{k}", large)(make)
 
 
-for n, k in ((32, 10), (256, 1000), (4096, 1000), (8192, 32000)):
+for n, k in ((32, 10), (4096, 10), (4096, 100), (256, 1000), (4096, 1000), (8192, 32000)):
     with_classes("cross_entropy", n, k, F.cross_entropy, large=n == 8192)
-with_classes("cross_entropy_smoothed", 4096, 1000, lambda x, t: F.cross_entropy(x, t, label_smoothing=0.1))
-with_classes("nll_log_softmax", 4096, 1000, lambda x, t: F.nll_loss(F.log_softmax(x, -1), t))
+for k in (20, 1000):
+    with_classes("cross_entropy_smoothed", 4096, k, lambda x, t: F.cross_entropy(x, t, label_smoothing=0.1))
+    with_classes("nll_log_softmax", 4096, k, lambda x, t: F.nll_loss(F.log_softmax(x, -1), t))
 
 
 @case("losses/cross_entropy_soft/4096x1000")
