@@ -7,7 +7,7 @@ use autograd::{
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// Each row's element at its place, with the rule for it; counts how often that gave one element a row.
+/// Each row's element at its place, with both forms of its gradient.
 struct Picked<T: Float> {
     x: Saved<T>,
     dim: usize,
