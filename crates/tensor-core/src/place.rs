@@ -50,7 +50,11 @@ impl<T: Element> Tensor<T> {
         let x = x.as_slice().unwrap_or(&[]);
         let (ndim, n) = (self.ndim(), row_of(self.layout()).0);
         let count = x.iter().filter(|v| **v != T::ZERO).count();
-        let mut room = vec![0i64; (count + 1) * ndim];
+        // A mask of bytes may name places that take many times its memory.
+        let (mut room, len) = (Vec::new(), (count + 1).saturating_mul(ndim));
+        room.try_reserve_exact(len)
+            .map_err(|_| Error::size(op, &[count, ndim]))?;
+        room.resize(len, 0i64);
         let mut used = 0;
         // Every index is written, over the one before where that is not wanted: which it is cannot be foreseen.
         for row in 0..x.len() / n {

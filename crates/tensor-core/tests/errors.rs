@@ -412,6 +412,8 @@ fn reductions() {
         Axes::from([0, -1]).mask("mine", &[]) => "mine: dimension 0 is named twice in [0, -1]";
         rows::map_rows("mine", &x, 2, |_, _: &mut [f32]| ()) =>
             "mine: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
+        rows::map_blocks("mine", &x, 2, |_, _, _: &mut [f32]| ()) =>
+            "mine: dimension 2 of a tensor with shape [2, 3]: dimensions go from -2 to 1";
         rows::map_rows2("mine", (&x, &none), 0, |_, _, _: &mut [f32]| ()) =>
             "mine: the second operand has shape [2, 0], but it must have the shape [2, 3] of the first";
         rows::map_blocks2("mine", (&x, &none), 0, |_, _, _, _: &mut [f32]| ()) =>
