@@ -303,6 +303,11 @@ impl<T: Float> Pass<'_, T> {
             if wants(input)
                 && let Some(dx) = dx.take()
             {
+                let dx = match dx {
+                    // Rules that a recorded pass runs are given values of the tape alone.
+                    Flow::OneHot(dx) if self.create_graph => Flow::Whole(dx.whole()?.into()),
+                    dx => dx,
+                };
                 let dx = self.fitted((op, i), input, dx)?;
                 pending.add(input, dx, self.create_graph)?;
             }

@@ -81,7 +81,8 @@ impl<T: Float> OneHot<T> {
         self.dim
     }
 
-    /// The place and the value of the only element of row `i` that is not zero.
+    /// The place and the value of the only element of row `i` that is not zero, rows being counted through the other
+    /// dimensions, the last of them first.
     ///
     /// # Panics
     /// If there is no such row.

@@ -1,7 +1,7 @@
 //! Gradients of one element of each row: wherever they go, they are what the whole tensor would have been.
 
 use autograd::{
-    Float, GradOptions, Grads, Needs, OneHot, Op, Result, Saved, Tape, Tensor, Var, grad,
+    Error, Float, GradOptions, Grads, Needs, OneHot, Op, Result, Saved, Tape, Tensor, Var, grad,
     gradcheck, gradgradcheck,
 };
 use std::cell::Cell;
@@ -209,4 +209,51 @@ fn derivatives() {
     let f = |v: &[Var<f64>]| picked(&v[0].log_softmax(1)?, 1, &places, true);
     gradcheck(f, std::slice::from_ref(&x)).unwrap().assert_ok();
     gradgradcheck(f, &[x]).unwrap().assert_ok();
+}
+
+/// An operation that changes nothing, and will have whole gradients only.
+struct WholeOnly;
+
+impl Op<f64> for WholeOnly {
+    fn name(&self) -> &'static str {
+        "whole_only"
+    }
+    fn backward(&self, dy: &Var<f64>, _: Needs) -> Result<Grads<f64>> {
+        Ok(Grads::one(dy.clone()))
+    }
+    fn backward_one_hot(&self, dy: &OneHot<f64>, _: Needs) -> Result<Grads<f64>> {
+        Err(Error::Option {
+            op: "whole_only",
+            name: "dy",
+            value: format!("{dy:?}"),
+            expected: "it must be whole",
+        })
+    }
+}
+
+/// One that gives a gradient of one element whether the pass is recorded or not.
+struct First;
+
+impl Op<f64> for First {
+    fn name(&self) -> &'static str {
+        "first"
+    }
+    fn backward(&self, dy: &Var<f64>, _: Needs) -> Result<Grads<f64>> {
+        let (place, value) = (Tensor::scalar(0), dy.value());
+        Ok(Grads::one_hot(OneHot::new(&[3], 0, &place, value)?))
+    }
+}
+
+#[test]
+fn a_recorded_pass_hands_on_whole_gradients() {
+    let tape = Tape::new();
+    let x = tape.leaf(Tensor::from([1.0, 2.0, 3.0]));
+    let y = Var::record(&[&x], x.value().clone(), |_| WholeOnly).unwrap();
+    let first = Tensor::scalar(y.value().to_vec()[0]);
+    let z = Var::record(&[&y], first, |_| First).unwrap();
+    let recorded = GradOptions::new().create_graph(true);
+    let dx = grad(&[&z], &[&x], recorded).unwrap().remove(0);
+    assert_eq!(dx.value().to_vec(), [1.0, 0.0, 0.0]);
+    let e = z.backward().unwrap_err().to_string();
+    assert!(e.starts_with("whole_only: dy is OneHot"), "{e}");
 }
