@@ -314,7 +314,7 @@ fn check_case<T: Float>(loss: &str, call: Call<'_, T>, case: &Case<'_>) {
     }
 }
 
-/// The definition: its first gradient is the kernel's, and its second PyTorch's.
+/// The definition: its value is PyTorch's, its first gradient the kernel's, and its second PyTorch's.
 fn check_second<T: Float>(
     loss: &str,
     call: Call<'_, T>,
@@ -329,6 +329,16 @@ fn check_second<T: Float>(
     let leaves: Vec<Var<T>> = inputs.iter().map(|(_, x)| tape.leaf(x.clone())).collect();
     let seed = tape.leaf(dy.clone());
     let y = call(case, &leaves).unwrap();
+    // A loss that is made of others has no definition beside what was recorded.
+    if let Some(plain) = y.by_definition() {
+        assert_close(
+            &at("value by the definition"),
+            plain.unwrap().value(),
+            &floats(&case.0["output"]),
+            rtol,
+            atol,
+        );
+    }
     let second = &case.0["second"];
     let v = second["v"].as_object().unwrap();
     let wanted: Vec<&Var<T>> = leaves.iter().collect();
