@@ -37,16 +37,16 @@ activation! {
     elu(alpha) = Elu(6) |x| if x > T::ZERO { x } else { alpha * x.expm1::<I>() };
     /// `x Φ(x)`, where Φ is the normal distribution function; accurate in the left tail. Unlike in PyTorch, it has its limit
     /// at -∞.
-    gelu() = Gelu(20) |x| above_infinity(x) * x.normal::<I>().0;
+    gelu() = Gelu(20) |x| above_minus_infinity(x) * x.normal::<I>().0;
     /// `x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`: the approximation of [`Tensor::gelu`] by a hyperbolic tangent, with
     /// its limit at -∞.
     gelu_tanh() = GeluTanh(10) |x| {
         // (1 + tanh u) / 2 is the sigmoid of 2u, which cancels in no tail.
         let u = x * (T::ONE + T::of(0.044715) * x * x);
-        above_infinity(x) * (T::of(2.0 * SQRT_2_OVER_PI) * u).sigmoid::<I>()
+        above_minus_infinity(x) * (T::of(2.0 * SQRT_2_OVER_PI) * u).sigmoid::<I>()
     };
     /// `x · sigmoid(x)`. Unlike in PyTorch, it has its limit at -∞.
-    silu() = Silu(8) |x| above_infinity(x) * x.sigmoid::<I>();
+    silu() = Silu(8) |x| above_minus_infinity(x) * x.sigmoid::<I>();
     /// `x · tanh(softplus(x))`. Unlike in PyTorch, it has its limit at -∞.
     mish() = Mish(10) |x| x.mish::<I>();
     /// `ln(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above `threshold`. PyTorch's defaults are 1 and 20;
@@ -64,7 +64,7 @@ activation! {
     /// the way to a large `x` overflows, and it is 0 at -∞.
     hardswish() = Hardswish(2) |x| {
         // The share first: six times a large number is infinite.
-        above_infinity(x) * (bounded(x + T::of(3.0), T::ZERO, T::of(6.0)) / T::of(6.0))
+        above_minus_infinity(x) * (bounded(x + T::of(3.0), T::ZERO, T::of(6.0)) / T::of(6.0))
     };
     /// `x` above 0, `alpha (e^(x / alpha) - 1)` elsewhere, whose slope has no jump. PyTorch's default alpha is 1.
     celu(alpha) = Celu(6) |x| if x > T::ZERO { x } else { alpha * (x / alpha).expm1::<I>() };
@@ -113,14 +113,14 @@ pub const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 
 /// `x` between two bounds; NaN stays.
 #[inline(always)]
-fn bounded<T: Float>(x: T, min: T, max: T) -> T {
+pub fn bounded<T: Float>(x: T, min: T, max: T) -> T {
     let x = if x < min { min } else { x };
     if x > max { max } else { x }
 }
 
 /// `x`, but the lowest number for -∞, of which a share of 0 is 0.
 #[inline(always)]
-fn above_infinity<T: Float>(x: T) -> T {
+fn above_minus_infinity<T: Float>(x: T) -> T {
     if x < -T::MAX { -T::MAX } else { x }
 }
 

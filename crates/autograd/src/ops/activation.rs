@@ -4,7 +4,7 @@ use super::unary::in_one_pass;
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
-use tensor_core::activation::{SELU_ALPHA, SELU_SCALE, channel_weight};
+use tensor_core::activation::{SELU_ALPHA, SELU_SCALE, bounded, channel_weight};
 use tensor_core::kernel::{Binary, Isa};
 use tensor_core::{Float, Result};
 
@@ -60,9 +60,7 @@ fn near<T: Float>(x: &Var<T>) -> Var<T> {
 /// The same of one element.
 #[inline(always)]
 fn near_one<T: Float>(x: T) -> T {
-    let (low, high) = (T::of(-FAR), T::of(FAR));
-    let x = if x < low { low } else { x };
-    if x > high { high } else { x }
+    bounded(x, T::of(-FAR), T::of(FAR))
 }
 
 activation! {
@@ -143,7 +141,8 @@ activation! {
     /// `min(max(x + 3, 0), 6) / 6`: straight lines for a sigmoid, with slope 0 at both ends.
     hardsigmoid() / Hardsigmoid = |x, dy| strictly_between(x, &(dy / 6.0), T::of(-3.0), T::of(3.0))?,
         2 => if x > T::of(-3.0) && x < T::of(3.0) { dy / T::of(6.0) } else { T::ZERO };
-    /// `x · min(max(x + 3, 0), 6) / 6`: [`Var::silu`] with straight lines for the sigmoid.
+    /// `x · min(max(x + 3, 0), 6) / 6`: [`Var::silu`] with straight lines for the sigmoid. Unlike in PyTorch,
+    /// it is 0 at -∞.
     hardswish() / Hardswish = |x, dy| {
         let three = T::of(3.0);
         let bent = x.value().map(|x: T| (x > -three && x < three) || x.is_nan_());
