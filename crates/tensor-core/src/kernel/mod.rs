@@ -2,9 +2,9 @@
 //!
 //! Its rules:
 //! - Every function here that another module may call is safe and takes slices.
-//! - `unsafe` stands in three files: `dispatch.rs` calls a function compiled for an instruction set that was found at
-//!   run time; `gemm.rs` gives pointers and strides to the matrix product; `prefetch.rs` names addresses. Each block says
-//!   why it is sound.
+//! - `unsafe` stands in few files: `dispatch.rs` calls a function compiled for an instruction set that was found at
+//!   run time; `gemm.rs` gives pointers and strides to the matrix product; `prefetch.rs` names addresses; `team.rs` lends
+//!   the caller's stack to other threads. Each block says why it is sound.
 //! - A kernel is branch-free scalar code, generic over [`Isa`], inlined into one function per
 //!   instruction set, where the compiler makes vector code of it.
 //! - Threads split work into fixed chunks, so results do not depend on their number.
@@ -23,6 +23,7 @@ pub mod reduce;
 pub mod rows;
 pub mod softmax;
 pub mod source;
+mod team;
 
 pub use dispatch::{Kernel, dispatch};
 pub use isa::{Fused, Isa, Portable};

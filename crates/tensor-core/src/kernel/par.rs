@@ -3,6 +3,7 @@
 //! The thread pool is entered in one place, which knows neither the element type nor the work: were it generic, every
 //! operation would be compiled together with its own copy of the pool's machinery.
 
+use super::team;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,8 +35,7 @@ fn per_chunk(items: usize, width: usize, cost: usize) -> Option<usize> {
 /// Chunks of single elements are multiples of this: four of the widest vectors of `f32`.
 const ALIGN: usize = 64;
 
-/// Calls `f(0)` to `f(n - 1)`, on all threads of the current pool and on the calling one: it begins at once, and the
-/// pool's threads join it as they wake.
+/// Calls `f(0)` to `f(n - 1)`, on the calling thread and on those threads of the current pool that join it.
 pub(crate) fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
     let next = AtomicUsize::new(0);
     let work = || {
@@ -51,12 +51,7 @@ pub(crate) fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
     if helpers == 0 {
         return work();
     }
-    rayon_core::in_place_scope(|scope| {
-        for _ in 0..helpers {
-            scope.spawn(|_| work());
-        }
-        work();
-    });
+    team::run(helpers, &work);
 }
 
 /// Calls `f(i, part)` for each part, on all threads.

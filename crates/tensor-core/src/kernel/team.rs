@@ -1,0 +1,312 @@
+//! Work that the threads of the pool join: the calling thread begins at once, whoever is awake helps, and nobody is
+//! waited for who has not begun.
+//!
+//! To wake a sleeping thread takes tens of microseconds, in which a core adds up hundreds of thousands of elements. So a
+//! thread that helped stays awake for as long as waking it would cost ([`LINGER`]) and offers its time to whatever else
+//! the pool or the system has to do meanwhile; so does the calling thread when it waits for the last helper.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// How long a thread that has nothing left to do stays awake: about as long as it takes to wake it.
+const LINGER: Duration = Duration::from_micros(50);
+
+/// No thread has more invitations under way than this many for each thread of the pool: where all of these are at work for
+/// long, nobody takes them up.
+const INVITATIONS: usize = 8;
+
+/// The work is over: nobody enters any more.
+const CLOSED: usize = 1;
+/// The calling thread sleeps until the last helper has left.
+const ASLEEP: usize = 2;
+/// One helper at work; the state counts them.
+const HELPER: usize = 4;
+
+/// Work on the stack of the thread that called [`run`], and who is at it.
+struct Work {
+    /// What each thread calls. It is there as long as the state is not `CLOSED`, or a helper has not left.
+    call: NonNull<dyn Fn() + Sync>,
+    state: AtomicUsize,
+    caller: Thread,
+    /// Whether the caller is no thread of the pool. One that is may take up an invitation itself while it waits for
+    /// something else, which must not wait in turn.
+    from_outside: bool,
+    /// The caller's invitations that no thread has taken up yet.
+    open: Arc<AtomicUsize>,
+    /// What the first helper panicked with.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+// SAFETY: of its fields only `call` is not `Send` by itself, and a `Sync` function may be called from any thread.
+unsafe impl Send for Work {}
+// SAFETY: as above; helpers share nothing of it but the function, which is `Sync`.
+unsafe impl Sync for Work {}
+
+/// Calls `work` on this thread and on up to `helpers` threads of the current pool, of those that come before this thread
+/// has returned from it. Returns when nobody is at it any more; a panic of a helper goes on in the calling thread.
+pub(super) fn run(helpers: usize, work: &(dyn Fn() + Sync)) {
+    let open = OPEN.with(Arc::clone);
+    let most = INVITATIONS * rayon_core::current_num_threads();
+    let helpers = helpers.min(most.saturating_sub(open.load(Ordering::Relaxed)));
+    if helpers == 0 {
+        return work();
+    }
+    // SAFETY: the types differ in the lifetime alone. It is kept to: nobody calls the function but a helper that entered
+    // before `CLOSED`, and this function does not return, nor unwind, until it is closed and all of them have left.
+    let call = unsafe {
+        std::mem::transmute::<NonNull<dyn Fn() + Sync + '_>, NonNull<dyn Fn() + Sync + 'static>>(
+            NonNull::from(work),
+        )
+    };
+    let shared = Arc::new(Work {
+        call,
+        state: AtomicUsize::new(0),
+        caller: thread::current(),
+        from_outside: rayon_core::current_thread_index().is_none(),
+        open,
+        panic: Mutex::new(None),
+    });
+    let end = End(&shared);
+    shared.open.fetch_add(helpers, Ordering::Relaxed);
+    for _ in 0..helpers {
+        let shared = Arc::clone(&shared);
+        rayon_core::spawn(move || {
+            shared.open.fetch_sub(1, Ordering::Relaxed);
+            shared.help();
+            let from_outside = shared.from_outside;
+            drop(shared);
+            if from_outside {
+                linger();
+            }
+        });
+    }
+    work();
+    drop(end);
+    let panic = shared
+        .panic
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    if let Some(panic) = panic {
+        resume_unwind(panic);
+    }
+}
+
+impl Work {
+    /// Calls the function, unless the work is over.
+    fn help(&self) {
+        let enter = |state| (state & CLOSED == 0).then_some(state + HELPER);
+        let entered = self
+            .state
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, enter);
+        if entered.is_err() {
+            return;
+        }
+        // SAFETY: it entered before the work was over, and so the caller waits for it to leave.
+        let call = unsafe { self.call.as_ref() };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
+            let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert(panic);
+        }
+        if self.state.fetch_sub(HELPER, Ordering::Release) == CLOSED | ASLEEP | HELPER {
+            self.caller.unpark();
+        }
+    }
+}
+
+/// Ends the work when it is dropped, in a panic of the calling thread too: nobody enters any more, and those who did
+/// have left.
+struct End<'a>(&'a Work);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let state = &self.0.state;
+        let mut now = state.fetch_or(CLOSED, Ordering::Acquire);
+        let patience = Patience::new();
+        while now >= HELPER {
+            if patience.is_left() {
+                now = state.load(Ordering::Acquire);
+            } else {
+                now = state.fetch_or(ASLEEP, Ordering::Acquire);
+                if now >= HELPER {
+                    thread::park();
+                }
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// Whether this thread lingers already, and took up another invitation meanwhile.
+    static LINGERS: Cell<bool> = const { Cell::new(false) };
+    /// This thread's invitations that no thread has taken up yet.
+    static OPEN: Arc<AtomicUsize> = Arc::default();
+}
+
+/// Stays awake for the next work: takes up what the pool has to do until there was nothing for [`LINGER`].
+fn linger() {
+    if LINGERS.replace(true) {
+        return;
+    }
+    let mut patience = Patience::new();
+    while patience.is_left() {
+        if rayon_core::yield_now() == Some(rayon_core::Yield::Executed) {
+            patience = Patience::new();
+        }
+    }
+    LINGERS.set(false);
+}
+
+/// The time that a thread waits awake.
+struct Patience(Instant);
+
+impl Patience {
+    fn new() -> Self {
+        Patience(Instant::now())
+    }
+
+    /// Whether there is any left; lets others have the core for a moment.
+    fn is_left(&self) -> bool {
+        for _ in 0..8 {
+            std::hint::spin_loop();
+        }
+        thread::yield_now();
+        self.0.elapsed() < LINGER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicBool;
+
+    fn pool(threads: usize) -> rayon_core::ThreadPool {
+        rayon_core::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap()
+    }
+
+    /// How often each of `n` places is visited by this thread and up to `helpers` others.
+    fn visits(n: usize, helpers: usize) -> Vec<usize> {
+        let (next, places) = (AtomicUsize::new(0), vec![0; n]);
+        let places: Vec<AtomicUsize> = places.into_iter().map(AtomicUsize::new).collect();
+        run(helpers, &|| {
+            while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
+                place.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        places.into_iter().map(AtomicUsize::into_inner).collect()
+    }
+
+    #[test]
+    fn all_is_done_once_from_outside_and_within_a_pool_and_nested() {
+        let rounds = if cfg!(miri) { 3 } else { 300 };
+        for n in 0..rounds {
+            assert_eq!(visits(n, 3), vec![1; n]);
+        }
+        let pool = pool(3);
+        for n in 0..rounds {
+            assert_eq!(pool.install(|| visits(n, 2)), vec![1; n]);
+        }
+        let sum = AtomicUsize::new(0);
+        run(2, &|| {
+            sum.fetch_add(visits(10, 2).into_iter().sum(), Ordering::Relaxed);
+        });
+        assert_eq!(sum.into_inner() % 10, 0);
+    }
+
+    /// What is borrowed is there until the last helper has left, however many threads call at once.
+    #[test]
+    fn many_callers_share_the_pool() {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for n in 0..if cfg!(miri) { 3 } else { 500 } {
+                        assert_eq!(visits(n % 50, 3), vec![1; n % 50]);
+                    }
+                });
+            }
+        });
+    }
+
+    /// The caller leaves its own share only after a helper has begun, and yet waits for it.
+    #[test]
+    fn the_caller_waits_for_whoever_began() {
+        let (begun, done) = (AtomicBool::new(false), AtomicBool::new(false));
+        let caller = thread::current().id();
+        run(1, &|| {
+            if thread::current().id() == caller {
+                while !begun.load(Ordering::Acquire) {
+                    thread::yield_now();
+                }
+            } else {
+                begun.store(true, Ordering::Release);
+                // Longer than the caller waits awake.
+                thread::sleep(10 * LINGER);
+                done.store(true, Ordering::Release);
+            }
+        });
+        assert!(done.into_inner());
+    }
+
+    #[test]
+    fn a_panic_of_a_helper_reaches_the_caller_and_one_of_the_caller_waits_for_helpers() {
+        let (caller, begun) = (thread::current().id(), AtomicBool::new(false));
+        for of_caller in [false, true] {
+            begun.store(false, Ordering::Release);
+            let left = AtomicBool::new(false);
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                run(1, &|| {
+                    if thread::current().id() == caller {
+                        while !begun.load(Ordering::Acquire) {
+                            thread::yield_now();
+                        }
+                        assert!(!of_caller, "of the caller");
+                    } else {
+                        begun.store(true, Ordering::Release);
+                        thread::sleep(LINGER);
+                        left.store(true, Ordering::Release);
+                        assert!(of_caller, "of a helper");
+                    }
+                });
+            }));
+            let words = result.unwrap_err();
+            let words = words.downcast_ref::<&str>().unwrap();
+            assert_eq!(
+                *words,
+                ["of a helper", "of the caller"][usize::from(of_caller)]
+            );
+            assert!(left.into_inner(), "{words}");
+        }
+        assert_eq!(visits(20, 1), vec![1; 20]);
+    }
+
+    /// Where all threads of a pool are at work, nobody takes up an invitation, and no more are sent.
+    #[test]
+    fn invitations_do_not_pile_up() {
+        let (pool, both) = (pool(2), Barrier::new(2));
+        pool.scope(|scope| {
+            scope.spawn(|_| {
+                both.wait();
+                both.wait();
+            });
+            scope.spawn(|_| {
+                both.wait();
+                for _ in 0..100 {
+                    assert_eq!(visits(5, 1), vec![1; 5]);
+                }
+                let open = OPEN.with(|open| open.load(Ordering::Relaxed));
+                assert_eq!(open, 2 * INVITATIONS);
+                both.wait();
+            });
+        });
+    }
+}
