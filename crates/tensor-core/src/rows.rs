@@ -155,6 +155,14 @@ pub fn map_blocks2<A: Element, B: Element, O: Element>(
     })
 }
 
+/// `ln(1 + rest)` of as many rows at once. No closure: one that is not inlined is compiled for no instruction set.
+#[inline(always)]
+fn logs<I: Isa>(rest: [f64; WIDTH]) -> [f64; WIDTH] {
+    let mut logs = rest;
+    logs.iter_mut().for_each(|v| *v = v.log1p::<I>());
+    logs
+}
+
 /// `ln Σ e^x` of the rows of a block, short ones side by side.
 struct LogSums<'a, T> {
     len: usize,
@@ -168,16 +176,21 @@ impl<T: Float> Kernel for LogSums<'_, T> {
         let (mut x, mut exps) = (Columns::empty(), Columns::empty());
         for (i, out) in self.out.chunks_mut(WIDTH).enumerate() {
             let (at, n) = (i * WIDTH, out.len());
-            let (max, rest) = if self.len <= WIDTH {
+            let parts = if self.len <= WIDTH {
                 x.read(self.rows, at, n, self.len);
                 x.exponentials(&mut exps)
             } else {
                 None
+            };
+            let (max, rest) = match parts {
+                Some(parts) => parts,
+                None => sums_of_rows::<I, T>(self.rows, at, n, &mut []),
+            };
+            // An infinite maximum with a 0 stays as it is.
+            let (logs, mut values) = (logs::<I>(rest), [T::ZERO; WIDTH]);
+            for (v, (m, log)) in values.iter_mut().zip(max.iter().zip(&logs)) {
+                *v = T::of(m.f64() + log);
             }
-            .unwrap_or_else(|| sums_of_rows::<I, T>(self.rows, at, n, &mut []));
-            // The logarithms of all of them at once. An infinite maximum with a 0 stays as it is.
-            let values: [T; WIDTH] =
-                std::array::from_fn(|i| T::of(max[i].f64() + rest[i].log1p::<I>()));
             out.copy_from_slice(&values[..n]);
         }
     }
@@ -241,7 +254,10 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
             };
             match parts {
                 Some((_, rest)) if !self.log => {
-                    let scale: [T; WIDTH] = rest.map(|rest| T::of(1.0 / (1.0 + rest)));
+                    let mut scale = [T::ZERO; WIDTH];
+                    for (s, rest) in scale.iter_mut().zip(&rest) {
+                        *s = T::of(1.0 / (1.0 + rest));
+                    }
                     for column in exps.iter_mut() {
                         for (e, &s) in column.iter_mut().zip(&scale) {
                             *e = *e * s;
@@ -250,15 +266,16 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
                     exps.write(out);
                 }
                 parts if self.log => {
-                    let (max, rest) =
-                        parts.unwrap_or_else(|| sums_of_rows::<I, T>(rows, at, n, out));
-                    let shift: [T; WIDTH] = std::array::from_fn(|i| {
-                        if max[i].finite() {
-                            T::of(rest[i].log1p::<I>())
-                        } else {
-                            T::NAN
+                    let (max, rest) = match parts {
+                        Some(parts) => parts,
+                        None => sums_of_rows::<I, T>(rows, at, n, out),
+                    };
+                    let (logs, mut shift) = (logs::<I>(rest), [T::NAN; WIDTH]);
+                    for (s, (m, &log)) in shift.iter_mut().zip(max.iter().zip(&logs)) {
+                        if m.finite() {
+                            *s = T::of(log);
                         }
-                    });
+                    }
                     for (i, out) in out.chunks_exact_mut(len).enumerate() {
                         shift_row(rows.row(at + i), out, (max[i], shift[i]));
                     }

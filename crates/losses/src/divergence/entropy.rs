@@ -94,15 +94,15 @@ impl<T: Float> RowLoss<T, 1> for FromProbabilities {
     #[inline(always)]
     fn value<I: Isa>(&self, _: usize, [p]: [&[T]; 1]) -> (f64, ()) {
         let mut sums = [0.0; WIDTH];
-        groups(p, T::ZERO, |_, group| {
-            for (s, &p) in sums.iter_mut().zip(group) {
+        for group in groups(p, T::ZERO) {
+            for (s, &p) in sums.iter_mut().zip(&group) {
                 *s -= if p == T::ZERO {
                     0.0
                 } else {
                     (p * p.ln::<I>()).f64()
                 };
             }
-        });
+        }
         (sum_lanes(&sums), ())
     }
 
@@ -150,8 +150,8 @@ impl<T: Float> RowLoss<T, 1> for FromLogits {
             f64::NAN
         };
         let mut sums = [0.0; WIDTH];
-        groups(x, T::LOWEST, |_, group| {
-            for (s, &x) in sums.iter_mut().zip(group) {
+        for group in groups(x, T::LOWEST) {
+            for (s, &x) in sums.iter_mut().zip(&group) {
                 let p = (x - sum.max).exp::<I>();
                 *s += if p == T::ZERO {
                     0.0
@@ -159,7 +159,7 @@ impl<T: Float> RowLoss<T, 1> for FromLogits {
                     p.f64() * (log + (sum.max - x).f64())
                 };
             }
-        });
+        }
         let h = sum_lanes(&sums) / (1.0 + sum.rest);
         (h, (sum.max.f64(), log, h))
     }

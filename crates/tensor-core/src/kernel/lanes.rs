@@ -19,16 +19,13 @@ pub const LONGEST: usize = 512;
 /// that costs at most two roundings of `T`.
 pub(super) const BLOCK: usize = 4 * WIDTH;
 
-/// Calls `f(first_index, elements)` for the row in groups of [`WIDTH`], the last one padded with `pad`.
+/// The row in groups of [`WIDTH`], the last one padded with `pad`.
 #[inline(always)]
-pub fn groups<T: Copy>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; WIDTH])) {
+pub fn groups<T: Copy>(x: &[T], pad: T) -> impl Iterator<Item = [T; WIDTH]> {
     let (whole, rest) = x.as_chunks::<WIDTH>();
-    for (i, group) in whole.iter().enumerate() {
-        f(i * WIDTH, group);
-    }
-    if !rest.is_empty() {
-        f(whole.len() * WIDTH, &padded(rest, pad));
-    }
+    let last = padded(rest, pad);
+    // One loop for both: what stands in it is inlined, where a function apart would be compiled for no instruction set.
+    (0..x.len().div_ceil(WIDTH)).map(move |i| whole.get(i).copied().unwrap_or(last))
 }
 
 /// `to = from` for at most [`WIDTH`] elements, in copies of fixed sizes that overlap: a call of `memcpy` costs more than

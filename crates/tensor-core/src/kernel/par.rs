@@ -5,7 +5,6 @@
 
 use super::team;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Work below this many element-operations runs on the calling thread: waking a thread costs some microseconds, in which
@@ -35,23 +34,39 @@ fn per_chunk(items: usize, width: usize, cost: usize) -> Option<usize> {
 /// Chunks of single elements are multiples of this: four of the widest vectors of `f32`.
 const ALIGN: usize = 64;
 
+/// What is left of a thread's share; in cache lines of its own.
+#[repr(align(128))]
+struct Share(Mutex<Range<usize>>);
+
+impl Share {
+    /// The next of it, or the last for those who help.
+    fn take(&self, next: bool) -> Option<usize> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if next { left.next() } else { left.next_back() }
+    }
+}
+
 /// Calls `f(0)` to `f(n - 1)`, on the calling thread and on those threads of the current pool that join it.
+///
+/// Each thread has a run of its own, of which it is given the same the next time: then its part of the memory still lies in
+/// its own cache, and not in that of another core. Who is through helps the others from their ends.
 pub(crate) fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= n {
-                return;
-            }
+    let seats = rayon_core::current_num_threads().min(n).min(team::SEATS);
+    if seats <= 1 {
+        return (0..n).for_each(f);
+    }
+    let share = |seat| Share(Mutex::new(n * seat / seats..n * (seat + 1) / seats));
+    let shares: Vec<Share> = (0..seats).map(share).collect();
+    team::run(seats, &|seat| {
+        while let Some(i) = shares[seat].take(true) {
             f(i);
         }
-    };
-    let helpers = rayon_core::current_num_threads().min(n).saturating_sub(1);
-    if helpers == 0 {
-        return work();
-    }
-    team::run(helpers, &work);
+        for k in 1..seats {
+            while let Some(i) = shares[(seat + k) % seats].take(false) {
+                f(i);
+            }
+        }
+    });
 }
 
 /// Calls `f(i, part)` for each part, on all threads.

@@ -71,12 +71,12 @@ impl<T: Float> Kernel for BesideLargest<'_, T> {
     #[inline(always)]
     fn run<I: Isa>(self) -> f64 {
         let (mut sums, mut ones) = ([0.0; WIDTH], [T::ZERO; WIDTH]);
-        groups(self.0, T::LOWEST, |_, x| {
-            let mut e = *x;
-            e.iter_mut()
-                .for_each(|v| *v = (*v - self.1).exp_nonpositive::<I>());
+        for mut e in groups(self.0, T::LOWEST) {
+            for v in &mut e {
+                *v = (*v - self.1).exp_nonpositive::<I>();
+            }
             count_in(&e, &mut sums, &mut ones);
-        });
+        }
         let ones = tree_apart(ones, |a, b| a + b);
         tree_apart(sums, |a, b| a + b) + (ones.f64() - 1.0)
     }

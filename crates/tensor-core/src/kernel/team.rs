@@ -9,7 +9,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -21,6 +21,9 @@ const LINGER: Duration = Duration::from_micros(50);
 /// long, nobody takes them up.
 const INVITATIONS: usize = 8;
 
+/// The most threads that work together: a bit for each seat.
+pub(super) const SEATS: usize = u64::BITS as usize;
+
 /// The work is over: nobody enters any more.
 const CLOSED: usize = 1;
 /// The calling thread sleeps until the last helper has left.
@@ -31,8 +34,11 @@ const HELPER: usize = 4;
 /// Work on the stack of the thread that called [`run`], and who is at it.
 struct Work {
     /// What each thread calls. It is there as long as the state is not `CLOSED`, or a helper has not left.
-    call: NonNull<dyn Fn() + Sync>,
+    call: NonNull<dyn Fn(usize) + Sync>,
     state: AtomicUsize,
+    /// How many seats there are, and which of them are taken.
+    seats: usize,
+    taken: AtomicU64,
     caller: Thread,
     /// Whether the caller is no thread of the pool. One that is may take up an invitation itself while it waits for
     /// something else, which must not wait in turn.
@@ -48,27 +54,36 @@ unsafe impl Send for Work {}
 // SAFETY: as above; helpers share nothing of it but the function, which is `Sync`.
 unsafe impl Sync for Work {}
 
-/// Calls `work` on this thread and on up to `helpers` threads of the current pool, of those that come before this thread
-/// has returned from it. Returns when nobody is at it any more; a panic of a helper goes on in the calling thread.
-pub(super) fn run(helpers: usize, work: &(dyn Fn() + Sync)) {
+/// Calls `work(seat)` on this thread and on those threads of the current pool that come before this thread has returned
+/// from it, each with a seat of its own below `seats`. Returns when nobody is at it any more; a panic of a helper goes on in
+/// the calling thread.
+///
+/// A thread is given the same seat again if it can be: what it worked on may still lie in its cache.
+pub(super) fn run(seats: usize, work: &(dyn Fn(usize) + Sync)) {
+    let seats = seats.clamp(1, SEATS);
+    let within = rayon_core::current_thread_index();
+    let seat = within.unwrap_or(0) % seats;
     let open = OPEN.with(Arc::clone);
     let most = INVITATIONS * rayon_core::current_num_threads();
-    let helpers = helpers.min(most.saturating_sub(open.load(Ordering::Relaxed)));
+    let helpers = (seats - 1).min(most.saturating_sub(open.load(Ordering::Relaxed)));
     if helpers == 0 {
-        return work();
+        return work(seat);
     }
     // SAFETY: the types differ in the lifetime alone. It is kept to: nobody calls the function but a helper that entered
     // before `CLOSED`, and this function does not return, nor unwind, until it is closed and all of them have left.
     let call = unsafe {
-        std::mem::transmute::<NonNull<dyn Fn() + Sync + '_>, NonNull<dyn Fn() + Sync + 'static>>(
-            NonNull::from(work),
-        )
+        std::mem::transmute::<
+            NonNull<dyn Fn(usize) + Sync + '_>,
+            NonNull<dyn Fn(usize) + Sync + 'static>,
+        >(NonNull::from(work))
     };
     let shared = Arc::new(Work {
         call,
         state: AtomicUsize::new(0),
+        seats,
+        taken: AtomicU64::new(1 << seat),
         caller: thread::current(),
-        from_outside: rayon_core::current_thread_index().is_none(),
+        from_outside: within.is_none(),
         open,
         panic: Mutex::new(None),
     });
@@ -86,7 +101,7 @@ pub(super) fn run(helpers: usize, work: &(dyn Fn() + Sync)) {
             }
         });
     }
-    work();
+    work(seat);
     drop(end);
     let panic = shared
         .panic
@@ -110,13 +125,23 @@ impl Work {
         }
         // SAFETY: it entered before the work was over, and so the caller waits for it to leave.
         let call = unsafe { self.call.as_ref() };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
+        let seat = self.sit(rayon_core::current_thread_index().unwrap_or(0));
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| call(seat))) {
             let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert(panic);
         }
         if self.state.fetch_sub(HELPER, Ordering::Release) == CLOSED | ASLEEP | HELPER {
             self.caller.unpark();
         }
+    }
+
+    /// Takes the seat `wanted`, or the next that is free: there is one for everybody who enters.
+    fn sit(&self, wanted: usize) -> usize {
+        let mut seat = wanted % self.seats;
+        while self.taken.fetch_or(1 << seat, Ordering::Relaxed) & (1 << seat) != 0 {
+            seat = (seat + 1) % self.seats;
+        }
+        seat
     }
 }
 
@@ -194,11 +219,11 @@ mod tests {
             .unwrap()
     }
 
-    /// How often each of `n` places is visited by this thread and up to `helpers` others.
-    fn visits(n: usize, helpers: usize) -> Vec<usize> {
+    /// How often each of `n` places is visited by threads on so many seats.
+    fn visits(n: usize, seats: usize) -> Vec<usize> {
         let (next, places) = (AtomicUsize::new(0), vec![0; n]);
         let places: Vec<AtomicUsize> = places.into_iter().map(AtomicUsize::new).collect();
-        run(helpers, &|| {
+        run(seats, &|_| {
             while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
                 place.fetch_add(1, Ordering::Relaxed);
             }
@@ -210,15 +235,15 @@ mod tests {
     fn all_is_done_once_from_outside_and_within_a_pool_and_nested() {
         let rounds = if cfg!(miri) { 3 } else { 300 };
         for n in 0..rounds {
-            assert_eq!(visits(n, 3), vec![1; n]);
+            assert_eq!(visits(n, 4), vec![1; n]);
         }
         let pool = pool(3);
         for n in 0..rounds {
-            assert_eq!(pool.install(|| visits(n, 2)), vec![1; n]);
+            assert_eq!(pool.install(|| visits(n, 3)), vec![1; n]);
         }
         let sum = AtomicUsize::new(0);
-        run(2, &|| {
-            sum.fetch_add(visits(10, 2).into_iter().sum(), Ordering::Relaxed);
+        run(3, &|_| {
+            sum.fetch_add(visits(10, 3).into_iter().sum(), Ordering::Relaxed);
         });
         assert_eq!(sum.into_inner() % 10, 0);
     }
@@ -230,7 +255,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for n in 0..if cfg!(miri) { 3 } else { 500 } {
-                        assert_eq!(visits(n % 50, 3), vec![1; n % 50]);
+                        assert_eq!(visits(n % 50, 4), vec![1; n % 50]);
                     }
                 });
             }
@@ -242,7 +267,7 @@ mod tests {
     fn the_caller_waits_for_whoever_began() {
         let (begun, done) = (AtomicBool::new(false), AtomicBool::new(false));
         let caller = thread::current().id();
-        run(1, &|| {
+        run(2, &|_| {
             if thread::current().id() == caller {
                 while !begun.load(Ordering::Acquire) {
                     thread::yield_now();
@@ -264,7 +289,7 @@ mod tests {
             begun.store(false, Ordering::Release);
             let left = AtomicBool::new(false);
             let result = catch_unwind(AssertUnwindSafe(|| {
-                run(1, &|| {
+                run(2, &|_| {
                     if thread::current().id() == caller {
                         while !begun.load(Ordering::Acquire) {
                             thread::yield_now();
@@ -286,7 +311,7 @@ mod tests {
             );
             assert!(left.into_inner(), "{words}");
         }
-        assert_eq!(visits(20, 1), vec![1; 20]);
+        assert_eq!(visits(20, 2), vec![1; 20]);
     }
 
     /// Where all threads of a pool are at work, nobody takes up an invitation, and no more are sent.
@@ -301,12 +326,29 @@ mod tests {
             scope.spawn(|_| {
                 both.wait();
                 for _ in 0..100 {
-                    assert_eq!(visits(5, 1), vec![1; 5]);
+                    assert_eq!(visits(5, 2), vec![1; 5]);
                 }
                 let open = OPEN.with(|open| open.load(Ordering::Relaxed));
                 assert_eq!(open, 2 * INVITATIONS);
                 both.wait();
             });
         });
+    }
+
+    #[test]
+    fn everyone_has_a_seat_of_its_own() {
+        for seats in [1, 2, 3, SEATS, SEATS + 9] {
+            let sat: Vec<AtomicUsize> = (0..SEATS).map(|_| AtomicUsize::new(0)).collect();
+            let entered = AtomicUsize::new(0);
+            run(seats, &|seat| {
+                sat[seat].fetch_add(1, Ordering::Relaxed);
+                entered.fetch_add(1, Ordering::Relaxed);
+                thread::sleep(LINGER);
+            });
+            let sat: Vec<usize> = sat.into_iter().map(AtomicUsize::into_inner).collect();
+            assert!(sat.iter().all(|&n| n <= 1), "{sat:?}");
+            assert_eq!(sat.iter().sum::<usize>(), entered.into_inner());
+            assert!(sat.iter().skip(seats).all(|&n| n == 0), "{sat:?}");
+        }
     }
 }
