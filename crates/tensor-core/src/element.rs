@@ -2,12 +2,13 @@
 
 use crate::error::Result;
 use crate::kernel::math::Math;
-use crate::kernel::pool::Pool;
+use crate::kernel::pool::{AtHand, Pool};
 use crate::map::Opnd;
 use crate::shape::Axes;
 use crate::tensor::Tensor;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::thread::LocalKey;
 
 /// The name of an element type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +65,9 @@ pub trait Element:
     /// Where buffers of this type wait to be used again.
     #[doc(hidden)]
     fn pool() -> &'static Pool<Self>;
+    /// The small buffers of this type that this thread has at hand.
+    #[doc(hidden)]
+    fn at_hand() -> &'static LocalKey<AtHand<Self>>;
     /// [`Tensor::sum`].
     #[doc(hidden)]
     fn sum_of(x: &Tensor<Self>, axes: &Axes) -> Result<Tensor<Self::Total>>;
@@ -164,6 +168,12 @@ impl Element for bool {
         static POOL: Pool<bool> = Pool::new();
         &POOL
     }
+    fn at_hand() -> &'static LocalKey<AtHand<bool>> {
+        thread_local! {
+            static AT_HAND: AtHand<bool> = const { AtHand::new() };
+        }
+        &AT_HAND
+    }
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
@@ -189,6 +199,12 @@ impl Element for i64 {
     fn pool() -> &'static Pool<i64> {
         static POOL: Pool<i64> = Pool::new();
         &POOL
+    }
+    fn at_hand() -> &'static LocalKey<AtHand<i64>> {
+        thread_local! {
+            static AT_HAND: AtHand<i64> = const { AtHand::new() };
+        }
+        &AT_HAND
     }
     fn to_f64(self) -> f64 {
         self as f64
@@ -263,6 +279,12 @@ macro_rules! float {
             fn pool() -> &'static Pool<$t> {
                 static POOL: Pool<$t> = Pool::new();
                 &POOL
+            }
+            fn at_hand() -> &'static LocalKey<AtHand<$t>> {
+                thread_local! {
+                    static AT_HAND: AtHand<$t> = const { AtHand::new() };
+                }
+                &AT_HAND
             }
             #[inline(always)]
             fn to_f64(self) -> f64 {

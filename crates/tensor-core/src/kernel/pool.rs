@@ -1,17 +1,22 @@
 //! Buffers that are used again: the first touch of fresh memory costs more than the arithmetic done in it.
 //!
 //! A large buffer that is dropped waits on a shelf of its size class, up to [`limit`] bytes over all types, and the
-//! next tensor of that class takes it without zeroing it. Small buffers go to the system's allocator, which is fast
-//! for them, and touch no lock. A single element lies in the tensor itself.
+//! next tensor of that class takes it without zeroing it. Small buffers touch no lock: each thread has some of them at
+//! hand, and the smallest go to the system's allocator, which is fast for them. A single element lies in the tensor itself.
 
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layout::checked_numel;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers below this many bytes are not kept: the system's allocator serves them from its own lists.
+/// Buffers below this many bytes are not shared by threads.
 const SMALL: usize = 1 << 15;
+/// Buffers below this many bytes are not kept: the system's allocator serves them from its own lists.
+const SMALLEST: usize = 1 << 10;
+/// So many small buffers of a type a thread has at hand, at most.
+const AT_HAND: usize = 32;
 
 static LIMIT: AtomicUsize = AtomicUsize::new(2 << 30);
 static HELD: AtomicUsize = AtomicUsize::new(0);
@@ -52,12 +57,18 @@ pub fn set_limit(bytes: usize) {
     LIMIT.store(bytes, Ordering::Relaxed);
 }
 
-/// Gives all waiting buffers back to the system.
+/// Gives all waiting buffers back to the system, but for the small ones that other threads have at hand.
 pub fn clear() {
-    f32::pool().empty();
-    f64::pool().empty();
-    i64::pool().empty();
-    bool::pool().empty();
+    empty::<f32>();
+    empty::<f64>();
+    empty::<i64>();
+    empty::<bool>();
+}
+
+fn empty<T: Element>() {
+    T::pool().empty();
+    // A thread that ends has nothing at hand any more.
+    let _ = T::at_hand().try_with(|near| near.buffers.take());
 }
 
 /// The waiting buffers of one element type: a shelf for each length, of which a program uses a few dozen at most.
@@ -109,6 +120,39 @@ impl<T> Pool<T> {
             .map(|(len, shelf)| shelf.len() * len * size_of::<T>())
             .sum();
         HELD.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Small buffers of one element type that a thread has at hand, at most [`AT_HAND`].
+#[derive(Debug)]
+pub struct AtHand<T> {
+    buffers: RefCell<Vec<Vec<T>>>,
+    /// The one that gives way where there are too many.
+    oldest: Cell<usize>,
+}
+
+impl<T> AtHand<T> {
+    pub(crate) const fn new() -> Self {
+        AtHand {
+            buffers: RefCell::new(Vec::new()),
+            oldest: Cell::new(0),
+        }
+    }
+
+    fn take(&self, len: usize) -> Option<Vec<T>> {
+        let mut buffers = self.buffers.borrow_mut();
+        let at = buffers.iter().rposition(|data| data.len() == len)?;
+        Some(buffers.swap_remove(at))
+    }
+
+    fn give(&self, data: Vec<T>) {
+        let mut buffers = self.buffers.borrow_mut();
+        if buffers.len() < AT_HAND {
+            return buffers.push(data);
+        }
+        let oldest = self.oldest.get();
+        buffers[oldest] = data;
+        self.oldest.set((oldest + 1) % AT_HAND);
     }
 }
 
@@ -165,7 +209,7 @@ impl<T: Element> Buffer<T> {
     pub(crate) fn stale(op: &'static str, shape: &[usize]) -> Result<Self> {
         let n = checked_numel(shape).ok_or_else(|| Error::size(op, shape))?;
         if n * size_of::<T>() < SMALL {
-            return Ok(Self::small(n));
+            return Ok(Self::small(n, true));
         }
         let len = size_class(n);
         if let Some(data) = T::pool().take(len) {
@@ -179,7 +223,7 @@ impl<T: Element> Buffer<T> {
     pub(crate) fn zeros(op: &'static str, shape: &[usize]) -> Result<Self> {
         let n = checked_numel(shape).ok_or_else(|| Error::size(op, shape))?;
         if n * size_of::<T>() < SMALL {
-            return Ok(Self::small(n));
+            return Ok(Self::small(n, false));
         }
         let len = size_class(n);
         match T::pool().take(len) {
@@ -192,12 +236,31 @@ impl<T: Element> Buffer<T> {
         }
     }
 
+    /// So many elements, with values left over from earlier use if `stale`, or zeros.
     #[inline]
-    fn small(n: usize) -> Self {
+    fn small(n: usize, stale: bool) -> Self {
         if n == 1 {
             return Buffer::One([T::ZERO]);
         }
-        let data = vec![T::ZERO; n];
+        let near = if n * size_of::<T>() < SMALLEST {
+            None
+        } else {
+            T::at_hand().try_with(|near| near.take(n)).ok().flatten()
+        };
+        let data = match near {
+            Some(mut data) => {
+                if !stale {
+                    data.fill(T::ZERO);
+                }
+                data
+            }
+            None => {
+                // Not `vec![ZERO; n]`, which asks the system for zeros: that way around its lists takes longer.
+                let mut data = Vec::with_capacity(n);
+                data.extend((0..n).map(|_| T::ZERO));
+                data
+            }
+        };
         Buffer::Many(Shelved::new(data))
     }
 
@@ -254,7 +317,12 @@ impl<T: Element> Shelved<T> {
 impl<T: Element> Drop for Shelved<T> {
     fn drop(&mut self) {
         let data = std::mem::take(&mut self.data);
-        if size_of_val(&data[..]) < SMALL {
+        let bytes = size_of_val(&data[..]);
+        if bytes < SMALL {
+            // What a `Vec` of the caller brought along beyond its length is not kept.
+            if bytes >= SMALLEST && data.capacity() == data.len() && limit() > 0 {
+                let _ = T::at_hand().try_with(|near| near.give(data));
+            }
             return;
         }
         LIVE.fetch_sub(1, Ordering::Relaxed);
@@ -283,5 +351,59 @@ mod tests {
         }
         // What holds no memory has nothing to ask for.
         ask_for_huge_pages::<f32>(&mut []);
+    }
+
+    fn small_of(n: usize, stale: bool) -> Shelved<f64> {
+        let Buffer::Many(data) = Buffer::small(n, stale) else {
+            panic!("{n} elements are no single one");
+        };
+        data
+    }
+
+    #[test]
+    fn small_buffers_are_used_again_by_the_thread_that_dropped_them() {
+        let n = 300;
+        let mut first = small_of(n, true);
+        let place = first.as_slice().as_ptr();
+        first.as_mut_slice().fill(7.0);
+        drop(first);
+        let again = small_of(n, true);
+        assert_eq!(again.as_slice().as_ptr(), place);
+        drop(again);
+        // Zeros are zeros, wherever they come from.
+        let zeros = small_of(n, false);
+        assert_eq!(zeros.as_slice().as_ptr(), place);
+        assert_eq!(zeros.as_slice(), vec![0.0; n]);
+        drop(zeros);
+        // Other sizes and other threads have buffers of their own.
+        assert_eq!(small_of(n + 1, true).as_slice().len(), n + 1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                f64::at_hand().with(|near| assert!(near.buffers.borrow().is_empty()));
+                assert_eq!(small_of(n, true).as_slice(), vec![0.0; n]);
+            });
+        });
+    }
+
+    #[test]
+    fn few_small_buffers_are_at_hand_and_the_newest_of_them() {
+        let held = || f64::at_hand().with(|near| near.buffers.borrow().len());
+        let all: Vec<_> = (200..300).map(|n| small_of(n, true)).collect();
+        drop(all);
+        assert_eq!(held(), AT_HAND);
+        let (old, new) = (200..300 - AT_HAND, 300 - AT_HAND..300);
+        let kept = |n: usize| f64::at_hand().with(|near| near.take(n)).is_some();
+        assert!(old.into_iter().all(|n| !kept(n)));
+        assert!(new.into_iter().all(kept));
+        // Neither what is too small, nor a `Vec` with room to spare.
+        drop(small_of(SMALLEST / 8 - 1, true));
+        let mut roomy = Vec::with_capacity(1000);
+        roomy.extend([1.0; 500]);
+        drop(Buffer::from_vec(roomy));
+        assert_eq!(held(), 0);
+        drop(small_of(500, true));
+        assert_eq!(held(), 1);
+        clear();
+        assert_eq!(held(), 0);
     }
 }

@@ -135,7 +135,7 @@ where
                 best[i] = better(best[i], x[i]);
             }
         }
-        if tree_apart(nan, T::plus) != T::ZERO {
+        if any_apart(nan) {
             return first_nan(x);
         }
         return tree_apart(best, better);
@@ -150,12 +150,11 @@ where
     if let Some(pair) = x.last_chunk::<PAIR>() {
         look_at(pair, &mut best, &mut nan, &better);
     }
-    if tree_apart(nan, T::plus) != T::ZERO {
+    if any_apart(nan) {
         return first_nan(x);
     }
     tree_apart(best, better)
 }
-
 /// The better of each lane and the two elements that belong to it, and marks for NaN.
 #[inline(always)]
 fn look_at<T: Number, const LANES: usize>(
@@ -182,11 +181,23 @@ fn first_nan<T: Number>(x: &[T]) -> T {
 /// apart. They go through memory, in a place that no store straddles.
 #[inline(always)]
 pub(crate) fn tree_apart<T: Copy, const N: usize>(lanes: [T; N], f: impl Fn(T, T) -> T) -> T {
+    tree(&mut stored_apart(lanes), f)
+}
+
+/// The same lanes, of which the compiler does not know it.
+#[inline(always)]
+fn stored_apart<T: Copy, const N: usize>(lanes: [T; N]) -> [T; N] {
     #[repr(align(64))]
     struct Stored<A>(A);
     let lanes = Stored(lanes);
-    let mut lanes = std::hint::black_box(&lanes).0;
-    tree(&mut lanes, f)
+    std::hint::black_box(&lanes).0
+}
+
+/// Whether any lane is other than zero, looked for as [`tree_apart`] folds.
+#[inline(always)]
+fn any_apart<T: Number, const N: usize>(lanes: [T; N]) -> bool {
+    let lanes = stored_apart(lanes);
+    lanes.iter().fold(false, |any, &v| any | (v != T::ZERO))
 }
 
 /// Lanes folded in a tree: each with the one half of them further on, then the first half alike.
