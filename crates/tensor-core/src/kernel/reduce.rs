@@ -22,10 +22,10 @@ const CHUNK: usize = 1 << 15;
 const CHUNKS: usize = 128;
 /// Chunks whose results are held at a time.
 const GROUP: usize = 1 << 16;
-/// Rows added up in one task where the columns are reduced.
-const ROWS: usize = 1024;
+/// Rows added up in one task where the columns are reduced; more of short ones.
+const ROWS: usize = 256;
 /// Columns added up side by side: their accumulators stay in the first-level cache.
-const COLUMNS: usize = 1024;
+const COLUMNS: usize = 2048;
 /// Rows added to the accumulators in one pass over them.
 const AT_A_TIME: usize = 2;
 /// Columns between two looks ahead.
@@ -432,7 +432,8 @@ fn fold_columns<T, R, O>(
         (i * run + j * width, i * run + run.min((j + 1) * width))
     };
     let n_blocks = out.len() / run * blocks_per_run;
-    let parts = len.div_ceil(ROWS);
+    let rows_per_part = ROWS.max(CHUNK / width);
+    let parts = len.div_ceil(rows_per_part);
     // Behind a reference, so that it is compiled once for the two ways to call it.
     let part: &(dyn Fn(usize) -> Vec<R::Acc> + Sync) = &|task: usize| {
         let (block, part) = (task / parts, task % parts);
@@ -445,7 +446,7 @@ fn fold_columns<T, R, O>(
             },
         );
         let mut acc = vec![r.identity(); end - start];
-        let (mut at, end) = (part * ROWS, len.min((part + 1) * ROWS));
+        let (mut at, end) = (part * rows_per_part, len.min((part + 1) * rows_per_part));
         let width = acc.len();
         if width < GROUP_OF_COLUMNS && rows.pitch() == Some(width) {
             fold_narrow(r, &data[rows.place(at)..][..(end - at) * width], &mut acc);
@@ -464,20 +465,34 @@ fn fold_columns<T, R, O>(
         }
         acc
     };
+    let small = out.len().saturating_mul(len) < par::GRAIN;
+    if parts == 1 && !small {
+        // Nothing to merge, so that each thread finishes its own.
+        let blocks = out.chunks_mut(run).flat_map(|run| run.chunks_mut(width));
+        return par::for_each_part(blocks.collect(), &|block, out: &mut [O]| {
+            for (o, acc) in out.iter_mut().zip(part(block)) {
+                *o = finish(acc);
+            }
+        });
+    }
     let tasks = n_blocks * parts;
-    let accs: Vec<Vec<R::Acc>> = if out.len().saturating_mul(len) < par::GRAIN {
+    let mut accs: Vec<Vec<R::Acc>> = if small {
         (0..tasks).map(part).collect()
     } else {
         par::each(0..tasks, part)
     };
-    for (block, accs) in accs.chunks(parts).enumerate() {
+    for (block, accs) in accs.chunks_mut(parts).enumerate() {
         let (start, end) = span(block);
-        for (i, o) in out[start..end].iter_mut().enumerate() {
-            *o = finish(
-                accs[1..]
-                    .iter()
-                    .fold(accs[0][i], |acc, more| r.merge(acc, more[i])),
-            );
+        let Some((acc, more)) = accs.split_first_mut() else {
+            continue;
+        };
+        for more in more {
+            for (acc, &more) in acc.iter_mut().zip(&*more) {
+                *acc = r.merge(*acc, more);
+            }
+        }
+        for (o, &acc) in out[start..end].iter_mut().zip(&*acc) {
+            *o = finish(acc);
         }
     }
 }
