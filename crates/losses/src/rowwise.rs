@@ -9,7 +9,7 @@ use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
 use autograd::tensor_core::kernel::columns::Columns;
 use autograd::tensor_core::kernel::lanes::{LONGEST, WIDTH};
-use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last};
+use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last, row_of_each};
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
 use autograd::{Dims, Float, Fused, Needs, Result, Tensor, Var, fused};
 
@@ -145,7 +145,7 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Values<'_, T, L, L::
         for (i, (value, keep)) in self.values.iter_mut().zip(self.keep).enumerate() {
             (*value, *keep) = self
                 .loss
-                .value::<I>(self.first + i, self.blocks.map(|b| b.row(i)));
+                .value::<I>(self.first + i, row_of_each(&self.blocks, i));
         }
     }
 }
@@ -204,14 +204,14 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
                 let mut begun = [L::Keep::default(); WIDTH];
                 if L::HALVES {
                     for (i, begun) in here.clone().zip(&mut begun) {
-                        let rows = self.blocks.map(|b| b.row(i));
+                        let rows = row_of_each(&self.blocks, i);
                         let dx = &mut dx[i * len..][..len];
                         *begun = self.loss.begin::<I>(self.first + i, rows, dx);
                     }
                     self.loss.between::<I>(&mut begun);
                 }
                 for (i, begun) in here.clone().zip(begun) {
-                    let (at, rows) = (self.first + i, self.blocks.map(|b| b.row(i)));
+                    let (at, rows) = (self.first + i, row_of_each(&self.blocks, i));
                     let dx = &mut dx[i * len..][..len];
                     total += self.loss.finish::<I>(at, rows, begun, g, dx);
                 }
@@ -219,7 +219,7 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
             }
         }
         for i in done..n {
-            let rows = self.blocks.map(|b| b.row(i));
+            let rows = row_of_each(&self.blocks, i);
             let at = self.first + i;
             let slopes = self.slopes.each_mut().map(|s| {
                 s.as_mut().map(|s| {
@@ -282,7 +282,7 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize, const INPUT: usize> Kernel
         let len = self.out.len() / self.keep.len().max(1);
         for (i, &keep) in self.keep.iter().enumerate() {
             let dx = &mut self.out[i * len..][..len];
-            let (at, rows) = (self.first + i, self.blocks.map(|b| b.row(i)));
+            let (at, rows) = (self.first + i, row_of_each(&self.blocks, i));
             slope::<I, T, L, N, INPUT>(self.loss, at, rows, keep, self.dy[at], dx);
         }
     }

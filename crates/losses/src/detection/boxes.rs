@@ -40,14 +40,19 @@ pub(super) struct Pair {
 impl Pair {
     #[inline(always)]
     fn of<T: Float>(own: &[T], other: &[T]) -> Self {
-        let wide = |b: &[T]| std::array::from_fn(|k| b[k].f64());
-        let (own, other): ([f64; 4], [f64; 4]) = (wide(own), wide(other));
-        let inner = [0, 1].map(|d| {
+        // In loops: closures were compiled apart, for no instruction set.
+        let (mut a, mut b) = ([0.0; 4], [0.0; 4]);
+        for k in 0..4 {
+            (a[k], b[k]) = (own[k].f64(), other[k].f64());
+        }
+        let (own, other) = (a, b);
+        let (mut inner, mut around) = ([0.0; 2], [0.0; 2]);
+        for d in 0..2 {
             let side = own[d + 2].min(other[d + 2]) - own[d].max(other[d]);
             // Not `max`, which would swallow a NaN.
-            if side <= 0.0 { 0.0 } else { side }
-        });
-        let around = [0, 1].map(|d| own[d + 2].max(other[d + 2]) - own[d].min(other[d]));
+            inner[d] = if side <= 0.0 { 0.0 } else { side };
+            around[d] = own[d + 2].max(other[d + 2]) - own[d].min(other[d]);
+        }
         let union = product(size(own)) + product(size(other)) - product(inner);
         Pair {
             own,

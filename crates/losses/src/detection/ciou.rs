@@ -101,8 +101,9 @@ impl BoxLoss for Ciou {
         let square = w * w + h * h;
         if square != 0.0 {
             let scale = weight * 8.0 / (PI * PI) * turn / square;
-            let by_corner = [-h, w, h, -w].map(|side| side * scale);
-            (slopes.own.iter_mut().zip(by_corner)).for_each(|(s, more)| *s += more);
+            for (s, side) in slopes.own.iter_mut().zip([-h, w, h, -w]) {
+                *s += side * scale;
+            }
         }
         slopes
     }

@@ -72,12 +72,19 @@ pub(super) struct Diou {
 /// The differences of the centres, and their square and that of the diagonal.
 #[inline(always)]
 fn distance(pair: &Pair, eps: f64) -> ([f64; 2], f64, f64) {
-    let gap = [0, 1].map(|d| {
-        let sum = |b: [f64; 4]| b[d] + b[d + 2];
-        (sum(pair.own) - sum(pair.other)) / 2.0
-    });
-    let square = |v: [f64; 2]| v[0] * v[0] + v[1] * v[1];
-    (gap, square(gap), square(pair.around) + eps)
+    let Pair {
+        own, other, around, ..
+    } = pair;
+    let gap = [
+        (own[0] + own[2] - (other[0] + other[2])) / 2.0,
+        (own[1] + own[3] - (other[1] + other[3])) / 2.0,
+    ];
+    (gap, square(gap), square(*around) + eps)
+}
+
+#[inline(always)]
+fn square([a, b]: [f64; 2]) -> f64 {
+    a * a + b * b
 }
 
 impl BoxLoss for Diou {
@@ -93,10 +100,11 @@ impl BoxLoss for Diou {
     fn slopes<I: Isa>(&self, pair: &Pair) -> Slopes {
         let (gap, apart, diagonal) = distance(pair, self.eps);
         let mut slopes = pair.slopes_of_iou(self.eps);
-        slopes.around = pair
-            .around
-            .map(|side| -2.0 * side * (apart / diagonal) / diagonal);
-        slopes.own = [gap[0], gap[1], gap[0], gap[1]].map(|gap| gap / diagonal);
+        let [width, height] = pair.around;
+        let by_side = -2.0 * (apart / diagonal) / diagonal;
+        slopes.around = [by_side * width, by_side * height];
+        let [x, y] = [gap[0] / diagonal, gap[1] / diagonal];
+        slopes.own = [x, y, x, y];
         slopes
     }
 

@@ -71,6 +71,16 @@ impl<'s, T> RowBlock<'s, T> {
     }
 }
 
+/// Row `i` of each block. In a loop, not by a closure, which where it is not inlined costs as much as a short row.
+#[inline(always)]
+pub fn row_of_each<'a, T, const N: usize>(blocks: &[RowBlock<'a, T>; N], i: usize) -> [&'a [T]; N] {
+    let mut rows: [&[T]; N] = [&[]; N];
+    for (row, block) in rows.iter_mut().zip(blocks) {
+        *row = block.row(i);
+    }
+    rows
+}
+
 impl<'a, T: Copy> Rows<'a, T> {
     /// The rows of `data` along the last dimension of `layout`.
     pub fn new(data: &'a [T], layout: &Layout) -> Self {
