@@ -20,6 +20,7 @@ pub mod par;
 pub mod pool;
 mod prefetch;
 pub mod reduce;
+pub(crate) mod reduce_columns;
 pub mod rows;
 pub mod softmax;
 pub mod source;

@@ -123,7 +123,7 @@ impl<T> Pool<T> {
     }
 }
 
-/// Small buffers of one element type that a thread has at hand, at most [`AT_HAND`].
+/// Small buffers of one element type that a thread has at hand, 32 at most.
 #[derive(Debug)]
 pub struct AtHand<T> {
     buffers: RefCell<Vec<Vec<T>>>,

@@ -3,11 +3,11 @@
 
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
+use super::reduce_columns::fold_columns;
 use super::source::Source;
 use super::{par, prefetch};
 use crate::element::Number;
 use crate::layout::Layout;
-use smallvec::SmallVec;
 
 /// How far ahead a run is asked for, in bytes: four pages, which the processor does not cross by itself.
 const AHEAD: usize = 1 << 14;
@@ -17,19 +17,9 @@ const ALONE: usize = 1 << 17;
 const SHORT: usize = 256;
 const SHORTER: usize = 48;
 /// At least so many elements are folded before their accumulators are combined.
-const CHUNK: usize = 1 << 15;
+pub(super) const CHUNK: usize = 1 << 15;
 /// Of very long tensors a chunk is one part in so many: enough to keep threads equally busy.
 const CHUNKS: usize = 128;
-/// Chunks whose results are held at a time.
-const GROUP: usize = 1 << 16;
-/// Rows added up in one task where the columns are reduced; more of short ones.
-const ROWS: usize = 256;
-/// Columns added up side by side: their accumulators stay in the first-level cache.
-const COLUMNS: usize = 2048;
-/// Rows added to the accumulators in one pass over them.
-const AT_A_TIME: usize = 2;
-/// Columns between two looks ahead.
-const GROUP_OF_COLUMNS: usize = 32;
 
 /// A fold whose steps may be taken in any order: a sum, a product, a maximum.
 pub trait Reducer<T>: Copy + Send + Sync {
@@ -242,48 +232,11 @@ where
         return fold_range(r, x, 0, len);
     }
     let chunk = CHUNK.max(len.div_ceil(CHUNKS).next_multiple_of(64));
-    let (n_chunks, mut folded) = (len.div_ceil(chunk), None);
-    // In groups, since even the parts of a broadcast view may be too many for the memory.
-    for group in (0..n_chunks).step_by(GROUP) {
-        let parts = par::each(group..n_chunks.min(group + GROUP), &|i| {
-            fold_range(r, x, i * chunk, len.min((i + 1) * chunk))
-        });
-        folded = folded.into_iter().chain(parts).reduce(|a, b| r.merge(a, b));
-    }
+    let parts = par::each(0..len.div_ceil(chunk), &|i| {
+        fold_range(r, x, i * chunk, len.min((i + 1) * chunk))
+    });
+    let folded = parts.into_iter().reduce(|a, b| r.merge(a, b));
     folded.unwrap_or(r.identity())
-}
-
-/// Several rows added to the accumulators of their columns. The second rows are those that come next, to be brought
-/// nearer meanwhile.
-struct AddRows<'a, T, R: Reducer<T>, const N: usize>(
-    R,
-    [&'a [T]; N],
-    [&'a [T]; N],
-    &'a mut [R::Acc],
-);
-
-impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
-    type Out = ();
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        let AddRows(r, rows, next, acc) = self;
-        let (groups, rest) = acc.as_chunks_mut::<GROUP_OF_COLUMNS>();
-        let whole = groups.len() * GROUP_OF_COLUMNS;
-        let parts = rows.map(|row| row[..whole].as_chunks::<GROUP_OF_COLUMNS>().0);
-        let next = next.map(|row| row[..whole].as_chunks::<GROUP_OF_COLUMNS>().0);
-        for (i, acc) in groups.iter_mut().enumerate() {
-            let parts = parts.map(|part| &part[i]);
-            next.iter().for_each(|next| prefetch::lines(&next[i], 0));
-            for (i, acc) in acc.iter_mut().enumerate() {
-                *acc = parts
-                    .iter()
-                    .fold(*acc, |acc, part| r.add::<I>(acc, part[i]));
-            }
-        }
-        for (i, acc) in (whole..).zip(rest) {
-            *acc = rows.iter().fold(*acc, |acc, row| r.add::<I>(acc, row[i]));
-        }
-    }
 }
 
 /// All of a slice folded into one, with the bits of [`fold`].
@@ -362,137 +315,4 @@ pub fn fold_dims<T, R, O>(
             *o = finish(fold_range(r, &row(start + i), 0, len));
         }
     });
-}
-
-/// As [`fold_dims`] for a few rows that lie one after the other, on this thread: `out[i]` becomes `finish` of column `i`.
-pub fn fold_few_rows<T, R, O>(r: R, rows: &[T], out: &mut [O], finish: impl Fn(R::Acc) -> O)
-where
-    T: Copy,
-    R: Reducer<T>,
-{
-    let mut acc: SmallVec<[R::Acc; 64]> = SmallVec::from_elem(r.identity(), out.len());
-    dispatch(AddFewRows(r, rows, &mut acc));
-    out.iter_mut()
-        .zip(acc)
-        .for_each(|(o, acc)| *o = finish(acc));
-}
-
-/// Rows in the cache, added to the accumulators of their columns.
-struct AddFewRows<'a, T, R: Reducer<T>>(R, &'a [T], &'a mut [R::Acc]);
-
-impl<T: Copy, R: Reducer<T>> Kernel for AddFewRows<'_, T, R> {
-    type Out = ();
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        let AddFewRows(r, rows, acc) = self;
-        for row in rows.chunks_exact(acc.len()) {
-            for (acc, &x) in acc.iter_mut().zip(row) {
-                *acc = r.add::<I>(*acc, x);
-            }
-        }
-    }
-}
-
-/// Rows of few columns, one after the other, added to the accumulators of their columns: as a vector holds several rows,
-/// sixteen of them count as one.
-fn fold_narrow<T: Copy, R: Reducer<T>>(r: R, rows: &[T], acc: &mut [R::Acc]) {
-    let width = acc.len();
-    let whole = rows.len() / (16 * width) * (16 * width);
-    let mut wide = vec![r.identity(); 16 * width];
-    dispatch(AddFewRows(r, &rows[..whole], &mut wide));
-    for part in wide.chunks_exact(width) {
-        for (acc, &more) in acc.iter_mut().zip(part) {
-            *acc = r.merge(*acc, more);
-        }
-    }
-    dispatch(AddFewRows(r, &rows[whole..], acc));
-}
-
-/// As [`fold_dims`] where neighbouring results read neighbouring elements: whole rows of `run` results are carried
-/// along together.
-fn fold_columns<T, R, O>(
-    r: R,
-    data: &[T],
-    places: &Source<'_, T>,
-    reduced: &Layout,
-    run: usize,
-    out: &mut [O],
-    finish: impl Fn(R::Acc) -> O + Sync,
-) where
-    T: Copy + Default + Send + Sync,
-    R: Reducer<T>,
-    O: Send,
-{
-    let len = reduced.numel();
-    // A block of results lies within one run, so that its elements are adjacent in every row.
-    let width = run.min(COLUMNS);
-    let blocks_per_run = run.div_ceil(width);
-    let span = |block: usize| {
-        let (i, j) = (block / blocks_per_run, block % blocks_per_run);
-        (i * run + j * width, i * run + run.min((j + 1) * width))
-    };
-    let n_blocks = out.len() / run * blocks_per_run;
-    let rows_per_part = ROWS.max(CHUNK / width);
-    let parts = len.div_ceil(rows_per_part);
-    // Behind a reference, so that it is compiled once for the two ways to call it.
-    let part: &(dyn Fn(usize) -> Vec<R::Acc> + Sync) = &|task: usize| {
-        let (block, part) = (task / parts, task % parts);
-        let (start, end) = span(block);
-        let rows = Source::new(
-            data,
-            &Layout {
-                offset: places.place(start),
-                ..reduced.clone()
-            },
-        );
-        let mut acc = vec![r.identity(); end - start];
-        let (mut at, end) = (part * rows_per_part, len.min((part + 1) * rows_per_part));
-        let width = acc.len();
-        if width < GROUP_OF_COLUMNS && rows.pitch() == Some(width) {
-            fold_narrow(r, &data[rows.place(at)..][..(end - at) * width], &mut acc);
-            return acc;
-        }
-        let line = |row: usize| &data[rows.place(row)..][..width];
-        let lines = |at: usize| -> [_; AT_A_TIME] { std::array::from_fn(|i| line(at + i)) };
-        let mut next = (at + AT_A_TIME <= end).then(|| lines(at));
-        while let Some(now) = next {
-            at += AT_A_TIME;
-            next = (at + AT_A_TIME <= end).then(|| lines(at));
-            dispatch(AddRows(r, now, next.unwrap_or(now), &mut acc));
-        }
-        for row in at..end {
-            dispatch(AddRows(r, [line(row)], [line(row)], &mut acc));
-        }
-        acc
-    };
-    let small = out.len().saturating_mul(len) < par::GRAIN;
-    if parts == 1 && !small {
-        // Nothing to merge, so that each thread finishes its own.
-        let blocks = out.chunks_mut(run).flat_map(|run| run.chunks_mut(width));
-        return par::for_each_part(blocks.collect(), &|block, out: &mut [O]| {
-            for (o, acc) in out.iter_mut().zip(part(block)) {
-                *o = finish(acc);
-            }
-        });
-    }
-    let tasks = n_blocks * parts;
-    let mut accs: Vec<Vec<R::Acc>> = if small {
-        (0..tasks).map(part).collect()
-    } else {
-        par::each(0..tasks, part)
-    };
-    for (block, accs) in accs.chunks_mut(parts).enumerate() {
-        let (start, end) = span(block);
-        let Some((acc, more)) = accs.split_first_mut() else {
-            continue;
-        };
-        for more in more {
-            for (acc, &more) in acc.iter_mut().zip(&*more) {
-                *acc = r.merge(*acc, more);
-            }
-        }
-        for (o, &acc) in out[start..end].iter_mut().zip(&*acc) {
-            *o = finish(acc);
-        }
-    }
 }
