@@ -233,9 +233,13 @@ fn cost<I: Isa, T: Float>(x: &[T], order: &[usize]) -> f64 {
     if let Some(sums) = Sums::of::<I, T>(x, order) {
         return sums.cost::<I>();
     }
-    let mut sum = 0.0;
-    from_the_last::<I, T>(x, order, |_, ahead| sum += ahead.softplus::<I>());
-    sum
+    let mut terms = Vec::with_capacity(order.len());
+    from_the_last::<I, T>(x, order, |_, ahead| terms.push(ahead));
+    // In a loop of its own, which is compiled for the instruction set.
+    for term in &mut terms {
+        *term = term.softplus::<I>();
+    }
+    terms.iter().sum()
 }
 
 /// The slopes of that list, times `g`.
