@@ -27,7 +27,7 @@ static LIVE: AtomicUsize = AtomicUsize::new(0);
 /// What the pool has done since the program began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStats {
-    /// Bytes that wait to be used again.
+    /// Bytes that wait to be used again in large buffers; the small ones that threads have at hand are not counted.
     pub held_bytes: usize,
     /// Large buffers that were fetched from the system.
     pub fetched: usize,
