@@ -63,7 +63,8 @@ pub(super) fn run(seats: usize, work: &(dyn Fn(usize) + Sync)) {
     let seats = seats.clamp(1, SEATS);
     let within = rayon_core::current_thread_index();
     let seat = within.unwrap_or(0) % seats;
-    let open = OPEN.with(Arc::clone);
+    // None where the thread is about to end, and its count is gone.
+    let open = OPEN.try_with(Arc::clone).unwrap_or_default();
     let most = INVITATIONS * rayon_core::current_num_threads();
     let helpers = (seats - 1).min(most.saturating_sub(open.load(Ordering::Relaxed)));
     if helpers == 0 {
@@ -350,5 +351,32 @@ mod tests {
             assert_eq!(sat.iter().sum::<usize>(), entered.into_inner());
             assert!(sat.iter().skip(seats).all(|&n| n == 0), "{sat:?}");
         }
+    }
+
+    /// Whatever a thread drops as it ends may still compute, when the count of its invitations is gone.
+    #[test]
+    fn a_thread_that_ends_still_gets_its_work_done() {
+        static DONE: AtomicUsize = AtomicUsize::new(0);
+        struct Last;
+        impl Drop for Last {
+            fn drop(&mut self) {
+                DONE.fetch_add(visits(20, 2).into_iter().sum(), Ordering::Relaxed);
+            }
+        }
+        thread_local! {
+            static LAST: Last = const { Last };
+        }
+        for first in [true, false] {
+            let work = move || {
+                // Thread locals end in an order that depends on which was used first.
+                if first {
+                    LAST.with(|_| ());
+                }
+                assert_eq!(visits(20, 2), vec![1; 20]);
+                LAST.with(|_| ());
+            };
+            thread::spawn(work).join().unwrap();
+        }
+        assert_eq!(DONE.load(Ordering::Relaxed), 40);
     }
 }
