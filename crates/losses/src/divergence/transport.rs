@@ -258,7 +258,7 @@ pub(super) fn solve_all<T: Float>(
     if batch == 1 {
         vec![one(0)]
     } else {
-        par::each(0..batch, &one)
+        par::each(batch, &one)
     }
 }
 

@@ -336,7 +336,7 @@ impl Ctc {
         let n = self.sequences.len();
         // A sequence is work enough for a thread; a few of them are not worth waking others.
         let walked: Vec<Walked<T>> = if n.saturating_mul(self.cost(rows.len())) > par::GRAIN {
-            par::each(0..n, &|n| self.walk(n, &rows, keep))
+            par::each(n, &|n| self.walk(n, &rows, keep))
         } else {
             (0..n).map(|n| self.walk(n, &rows, keep)).collect()
         };

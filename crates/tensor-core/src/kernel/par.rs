@@ -87,11 +87,11 @@ pub(super) fn for_each_part<P: Send>(parts: Vec<P>, f: &(dyn Fn(usize, P) + Sync
     });
 }
 
-/// The results of `f(i)` for each `i` of `range`, in order, computed on all threads.
-pub fn each<R: Send>(range: Range<usize>, f: &(dyn Fn(usize) -> R + Sync)) -> Vec<R> {
-    let mut results: Vec<Option<R>> = range.clone().map(|_| None).collect();
+/// The results of `f(0)` to `f(n - 1)`, in order, computed on all threads.
+pub fn each<R: Send>(n: usize, f: &(dyn Fn(usize) -> R + Sync)) -> Vec<R> {
+    let mut results: Vec<Option<R>> = (0..n).map(|_| None).collect();
     for_each_part(results.iter_mut().collect(), &|i, result| {
-        *result = Some(f(range.start + i))
+        *result = Some(f(i));
     });
     results.into_iter().flatten().collect()
 }
@@ -218,7 +218,7 @@ fn collect_dyn<R: Send>(
     let Some(per_chunk) = per_chunk(items, 1, cost) else {
         return vec![f(0..items)];
     };
-    each(0..items.div_ceil(per_chunk), &|i| {
+    each(items.div_ceil(per_chunk), &|i| {
         f(i * per_chunk..((i + 1) * per_chunk).min(items))
     })
 }

@@ -232,7 +232,7 @@ where
         return fold_range(r, x, 0, len);
     }
     let chunk = CHUNK.max(len.div_ceil(CHUNKS).next_multiple_of(64));
-    let parts = par::each(0..len.div_ceil(chunk), &|i| {
+    let parts = par::each(len.div_ceil(chunk), &|i| {
         fold_range(r, x, i * chunk, len.min((i + 1) * chunk))
     });
     let folded = parts.into_iter().reduce(|a, b| r.merge(a, b));

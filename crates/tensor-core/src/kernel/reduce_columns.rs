@@ -192,7 +192,7 @@ pub(super) fn fold_columns<T, R, O>(
     let mut accs: Vec<Aligned<R::Acc>> = if small {
         (0..tasks).map(part).collect()
     } else {
-        par::each(0..tasks, part)
+        par::each(tasks, part)
     };
     for (block, accs) in accs.chunks_mut(parts).enumerate() {
         let (start, end) = span(block);

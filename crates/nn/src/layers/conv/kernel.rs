@@ -126,7 +126,7 @@ impl Convolution {
         let blocks = n.div_ceil(block);
         // Few multiplications are not worth another thread.
         let parts = if n * self.cost() > par::GRAIN {
-            par::each(0..blocks, &one)
+            par::each(blocks, &one)
         } else {
             (0..blocks).map(one).collect()
         };
