@@ -305,10 +305,10 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> ElementwiseN<T, P, N> {
         let dy = dy.source();
         Tensor::build(P::NAME, inputs[0].shape(), |out| {
             par::split(out, 1, P::COST + 1, |start, out| {
-                let mut stage = Vec::new();
+                let mut dy = dy.reader();
                 operands.each_block(start, start + out.len(), |at, inputs, weight| {
                     let n = inputs[0].len();
-                    let dy = dy.block(at, n, &mut stage);
+                    let dy = dy.read(at, n);
                     let out = &mut out[at - start..][..n];
                     dispatch(Slopes::<T, P, N, K> {
                         loss,

@@ -168,9 +168,9 @@ impl<T: Number> Tensor<T> {
             // Each row begins with the bias, and the product is added to it there.
             Some(bias) if outputs > 0 => {
                 let source = bias.source();
-                let (mut stage, mut rows) = (Vec::new(), out.chunks_exact_mut(outputs));
+                let mut rows = out.chunks_exact_mut(outputs);
                 if let Some(first) = rows.next() {
-                    first.copy_from_slice(source.block(0, outputs, &mut stage));
+                    source.gather(0, first);
                     let first = &*first;
                     rows.for_each(|row| row.copy_from_slice(first));
                 }

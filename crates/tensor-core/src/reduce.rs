@@ -387,7 +387,7 @@ impl<T: Float> Tensor<T> {
         // The mean is taken of distances from the first element, so that of equal elements it is that element.
         if plan.count == self.numel() && plan.count > 0 && plan.shape.iter().all(|&n| n == 1) {
             // One result: both passes are split among the threads.
-            let first = self.source().block(0, 1, &mut Vec::new())[0].f64();
+            let first = self.source().reader().read(0, 1)[0].f64();
             let sum = fold(Deviation::<false>(first), &self.source(), self.numel());
             let squares = Deviation::<true>(first + sum / plan.count as f64);
             return reduce(op, squares, self, &plan, move |s| T::of(last(s / n)));

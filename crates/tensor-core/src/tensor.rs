@@ -385,11 +385,10 @@ impl<T: Element> Tensor<T> {
     pub fn find(&self, bad: impl Fn(T) -> bool + Sync) -> Option<(Dims, T)> {
         let source = self.source();
         let first = |range: std::ops::Range<usize>| {
-            let mut stage = Vec::new();
-            let mut at = range.start;
+            let (mut reader, mut at) = (source.reader(), range.start);
             while at < range.end {
-                let len = source.block_len(at, range.end - at).min(FIND);
-                let block = source.block(at, len, &mut stage);
+                let len = reader.ready(at, range.end - at).min(FIND);
+                let block = reader.read(at, len);
                 // Whether there is one at all is asked of whole vectors; where it is, only if there is one.
                 if dispatch(Any(block, &bad)) {
                     let i = block.iter().position(|&v| bad(v))?;
@@ -447,11 +446,11 @@ impl<T: Element> PartialEq for Tensor<T> {
             return false;
         }
         let (a, b) = (self.source(), other.source());
-        let (mut stage_a, mut stage_b) = (Vec::new(), Vec::new());
+        let (mut a, mut b) = (a.reader(), b.reader());
         let (mut at, n) = (0, self.numel());
         while at < n {
-            let len = b.block_len(at, a.block_len(at, n - at));
-            if a.block(at, len, &mut stage_a) != b.block(at, len, &mut stage_b) {
+            let len = b.ready(at, a.ready(at, n - at));
+            if a.read(at, len) != b.read(at, len) {
                 return false;
             }
             at += len;

@@ -69,10 +69,11 @@ impl MultilabelMarginLoss {
                 classes,
             });
         }
-        let (t, mut stage) = (t.source(), Vec::new());
+        let t = t.source();
+        let mut t = t.reader();
         let mut listed = Lists::with_rows(rows);
         for i in 0..rows {
-            let row = t.block(i * classes, classes, &mut stage);
+            let row = t.read(i * classes, classes);
             let row = row.iter().take_while(|&&c| c >= 0).map(|&c| c as usize);
             listed.push(row).sort_unstable();
         }

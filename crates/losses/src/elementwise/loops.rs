@@ -13,12 +13,6 @@ pub(super) struct Operands<'a, T, const N: usize> {
 }
 
 impl<T: Float, const N: usize> Operands<'_, T, N> {
-    /// The length of the next block: as long as every operand can be read in place.
-    fn block_len(&self, at: usize, len: usize) -> usize {
-        let len = self.inputs.iter().fold(len, |len, x| x.block_len(at, len));
-        self.weight.as_ref().map_or(len, |w| w.block_len(at, len))
-    }
-
     /// Calls `f(start, inputs, weight)` for consecutive blocks of positions `start..end`.
     pub(super) fn each_block(
         &self,
@@ -26,22 +20,20 @@ impl<T: Float, const N: usize> Operands<'_, T, N> {
         end: usize,
         mut f: impl FnMut(usize, [&[T]; N], Option<&[T]>),
     ) {
-        let mut stages: [Vec<T>; N] = std::array::from_fn(|_| Vec::new());
-        let mut weight_stage = Vec::new();
+        let mut inputs = self.inputs.each_ref().map(Source::reader);
+        let mut weight = self.weight.as_ref().map(Source::reader);
         let mut at = start;
         while at < end {
-            let len = self.block_len(at, end - at);
-            let mut blocks: [&[T]; N] = [&[]; N];
-            for ((block, x), stage) in blocks.iter_mut().zip(&self.inputs).zip(&mut stages) {
-                *block = x.block(at, len, stage);
+            // As long as every operand can be read quickly.
+            let mut len = inputs.iter_mut().fold(end - at, |len, x| x.ready(at, len));
+            if let Some(weight) = &mut weight {
+                len = weight.ready(at, len);
             }
-            f(
-                at,
-                blocks,
-                self.weight
-                    .as_ref()
-                    .map(|w| w.block(at, len, &mut weight_stage)),
-            );
+            let mut blocks: [&[T]; N] = [&[]; N];
+            for (block, x) in blocks.iter_mut().zip(&mut inputs) {
+                *block = x.read(at, len);
+            }
+            f(at, blocks, weight.as_mut().map(|w| w.read(at, len)));
             at += len;
         }
     }

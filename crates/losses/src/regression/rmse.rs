@@ -96,14 +96,10 @@ fn each_block<T: Float>(
     end: usize,
     mut f: impl FnMut(usize, &[T], &[T]),
 ) {
-    let (mut stage_x, mut stage_t, mut at) = (Vec::new(), Vec::new(), start);
+    let (mut x, mut t, mut at) = (x.reader(), t.reader(), start);
     while at < end {
-        let len = t.block_len(at, x.block_len(at, end - at));
-        f(
-            at,
-            x.block(at, len, &mut stage_x),
-            t.block(at, len, &mut stage_t),
-        );
+        let len = t.ready(at, x.ready(at, end - at));
+        f(at, x.read(at, len), t.read(at, len));
         at += len;
     }
 }

@@ -91,10 +91,10 @@ impl Lovasz {
         // Errors that are not positive count for nothing, and come last: they need not be sorted. The lowest bit of a
         // place says whether the pixel is of the class.
         let (mut errors, mut own) = (Vec::with_capacity(width), 0);
-        let (mut at, mut stage) = (0, Vec::new());
+        let (mut at, mut x) = (0, x.reader());
         while at < width {
-            let len = x.block_len(group * width + at, width - at);
-            let x = x.block(group * width + at, len, &mut stage);
+            let len = x.ready(group * width + at, width - at);
+            let x = x.read(group * width + at, len);
             for ((p, x), label) in (at..).zip(x).zip(&labels[at..]) {
                 if *label == IGNORED {
                     continue;

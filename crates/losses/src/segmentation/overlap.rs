@@ -158,11 +158,13 @@ pub(super) fn run<T: Float>(
     }
 }
 
-/// The target as kernels read it.
-enum Truth<'a, T> {
-    Masks(Source<'a, T>),
-    Classes(Source<'a, i64>),
+/// The target, of which kernels read the one kind or the other.
+enum Truth<M, C> {
+    Masks(M),
+    Classes(C),
 }
+/// Where it lies.
+type Sources<'a, T> = Truth<Source<'a, T>, Source<'a, i64>>;
 
 /// The target of a stretch of elements of one class.
 #[derive(Clone, Copy)]
@@ -176,7 +178,7 @@ enum Labels<'a, T> {
 }
 
 impl Overlap {
-    fn truth<'a, T: Float>(&'a self, inputs: &[&'a Tensor<T>]) -> Truth<'a, T> {
+    fn truth<'a, T: Float>(&'a self, inputs: &[&'a Tensor<T>]) -> Sources<'a, T> {
         match &self.classes {
             Some(classes) => Truth::Classes(classes.source()),
             None => Truth::Masks(inputs[1].source()),
@@ -187,33 +189,36 @@ impl Overlap {
     fn walk<T: Float>(
         &self,
         x: &Source<'_, T>,
-        truth: &Truth<'_, T>,
+        truth: &Sources<'_, T>,
         range: Range<usize>,
         mut f: impl FnMut(usize, usize, &[T], Labels<'_, T>),
     ) {
-        let (mut xs, mut masks, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let mut x = x.reader();
+        let mut truth = match truth {
+            Truth::Masks(t) => Truth::Masks(t.reader()),
+            Truth::Classes(t) => Truth::Classes(t.reader()),
+        };
         let Grid { classes, len, .. } = self.grid;
         let mut at = range.start;
         while at < range.end {
             let (plane, within) = (at / len, at % len);
-            let n = x.block_len(at, (len - within).min(range.end - at));
+            let n = x.ready(at, (len - within).min(range.end - at));
             let region = self.grid.region(plane);
-            at += match truth {
+            at += match &mut truth {
                 Truth::Masks(t) => {
-                    let n = t.block_len(at, n);
-                    let labels = Labels::Masks(t.block(at, n, &mut masks));
-                    f(region, at, x.block(at, n, &mut xs), labels);
+                    let n = t.ready(at, n);
+                    f(region, at, x.read(at, n), Labels::Masks(t.read(at, n)));
                     n
                 }
                 Truth::Classes(t) => {
                     let pixel = plane / classes * len + within;
-                    let n = t.block_len(pixel, n);
+                    let n = t.ready(pixel, n);
                     let labels = Labels::Classes {
-                        labels: t.block(pixel, n, &mut labels),
+                        labels: t.read(pixel, n),
                         class: (plane % classes) as i64,
                         ignore: self.ignore_index,
                     };
-                    f(region, at, x.block(at, n, &mut xs), labels);
+                    f(region, at, x.read(at, n), labels);
                     n
                 }
             };

@@ -36,12 +36,12 @@ impl<T: Float> Entry<'_, T> {
             Entry::Count(n) => file.write_all(&n.to_le_bytes()),
             Entry::Tensor(x) => {
                 let source = x.source();
-                let (mut stage, mut bytes) = (Vec::new(), Vec::new());
+                let (mut reader, mut bytes) = (source.reader(), Vec::new());
                 let (n, mut at) = (source.len(), 0);
                 while at < n {
-                    let len = source.block_len(at, n - at).min(1 << 12);
+                    let len = reader.ready(at, n - at).min(1 << 12);
                     bytes.clear();
-                    for v in source.block(at, len, &mut stage) {
+                    for v in reader.read(at, len) {
                         match T::DTYPE {
                             DType::F32 => bytes.extend((v.f64() as f32).to_le_bytes()),
                             _ => bytes.extend(v.f64().to_le_bytes()),

@@ -87,11 +87,11 @@ fn leave_out<T: Float>(x: &Tensor<T>, p: f64, stream: Stream) -> Result<Tensor<T
     let scale = T::of(if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 });
     Tensor::build("dropout", x.shape(), |out| {
         par::split(out, 1, 8, |start, out| {
-            let (mut at, end, mut stage) = (start, start + out.len(), Vec::new());
+            let (mut at, end, mut x) = (start, start + out.len(), source.reader());
             while at < end {
-                let len = source.block_len(at, end - at);
+                let len = x.ready(at, end - at);
                 dispatch(LeaveOut {
-                    x: source.block(at, len, &mut stage),
+                    x: x.read(at, len),
                     out: &mut out[at - start..][..len],
                     first: at as u64,
                     bound,

@@ -263,14 +263,11 @@ fn each_block<T: Float>(
     all: Range<usize>,
     mut f: impl FnMut(Range<usize>, &[T]),
 ) {
-    let mut stage = Vec::new();
-    let mut at = all.start;
+    let (mut grad, mut at) = (grad.reader(), all.start);
     while at < all.end {
-        let len = grad.block_len(at, all.end - at);
-        f(
-            at - all.start..at - all.start + len,
-            grad.block(at, len, &mut stage),
-        );
+        let len = grad.ready(at, all.end - at);
+        let done = at - all.start;
+        f(done..done + len, grad.read(at, len));
         at += len;
     }
 }

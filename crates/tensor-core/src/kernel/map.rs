@@ -92,15 +92,13 @@ where
     F: Unary<A, O>,
 {
     par::split(out, 1, F::COST, |start, out| {
-        let mut stage = Vec::new();
-        blocks(
-            start,
-            out,
-            &|at, len| a.block_len(at, len),
-            &mut |at, out| {
-                dispatch(Map1(f, a.block(at, out.len(), &mut stage), out));
-            },
-        );
+        let (mut a, mut done) = (a.reader(), 0);
+        while done < out.len() {
+            let at = start + done;
+            let n = a.ready(at, out.len() - done);
+            dispatch(Map1(f, a.read(at, n), &mut out[done..done + n]));
+            done += n;
+        }
     });
 }
 
@@ -113,21 +111,14 @@ where
     F: Binary<A, B, O>,
 {
     par::split(out, 1, F::COST, |start, out| {
-        let (mut stage_a, mut stage_b) = (Vec::new(), Vec::new());
-        blocks(
-            start,
-            out,
-            &|at, len| b.block_len(at, a.block_len(at, len)),
-            &mut |at, out| {
-                let n = out.len();
-                dispatch(Map2(
-                    f,
-                    a.block(at, n, &mut stage_a),
-                    b.block(at, n, &mut stage_b),
-                    out,
-                ));
-            },
-        );
+        let (mut a, mut b, mut done) = (a.reader(), b.reader(), 0);
+        while done < out.len() {
+            let at = start + done;
+            let n = b.ready(at, a.ready(at, out.len() - done));
+            let out = &mut out[done..done + n];
+            dispatch(Map2(f, a.read(at, n), b.read(at, n), out));
+            done += n;
+        }
     });
 }
 
@@ -146,28 +137,13 @@ pub fn map3<A, B, C, O, F>(
     F: Ternary<A, B, C, O>,
 {
     par::split(out, 1, F::COST, |start, out| {
-        let (mut stage_a, mut stage_b, mut stage_c) = (Vec::new(), Vec::new(), Vec::new());
-        let len_at = |at, len| c.block_len(at, b.block_len(at, a.block_len(at, len)));
-        blocks(start, out, &len_at, &mut |at, out| {
-            let n = out.len();
-            let (a, b) = (a.block(at, n, &mut stage_a), b.block(at, n, &mut stage_b));
-            dispatch(Map3(f, a, b, c.block(at, n, &mut stage_c), out));
-        });
+        let (mut a, mut b, mut c, mut done) = (a.reader(), b.reader(), c.reader(), 0);
+        while done < out.len() {
+            let at = start + done;
+            let n = c.ready(at, b.ready(at, a.ready(at, out.len() - done)));
+            let out = &mut out[done..done + n];
+            dispatch(Map3(f, a.read(at, n), b.read(at, n), c.read(at, n), out));
+            done += n;
+        }
     });
-}
-
-/// Calls `f(position, block)` for consecutive blocks of `out`, whose first element has position `start`.
-fn blocks<O>(
-    start: usize,
-    out: &mut [O],
-    len_at: &dyn Fn(usize, usize) -> usize,
-    f: &mut dyn FnMut(usize, &mut [O]),
-) {
-    let (mut at, mut out) = (start, out);
-    while !out.is_empty() {
-        let (now, later) = out.split_at_mut(len_at(at, out.len()));
-        f(at, now);
-        at += now.len();
-        out = later;
-    }
 }

@@ -19,6 +19,7 @@ pub mod math;
 pub mod par;
 pub mod pool;
 mod prefetch;
+pub mod reader;
 pub mod reduce;
 pub(crate) mod reduce_columns;
 pub mod rows;

@@ -212,11 +212,10 @@ where
     if let Some(x) = x.flat() {
         return dispatch(Run(r, &x[start..end]));
     }
-    let mut stage = Vec::new();
-    let (mut acc, mut at) = (r.identity(), start);
+    let (mut x, mut acc, mut at) = (x.reader(), r.identity(), start);
     while at < end {
-        let len = x.block_len(at, end - at);
-        acc = r.merge(acc, dispatch(Run(r, x.block(at, len, &mut stage))));
+        let len = x.ready(at, end - at);
+        acc = r.merge(acc, dispatch(Run(r, x.read(at, len))));
         at += len;
     }
     acc

@@ -1,10 +1,11 @@
 //! Brings a strided operand to contiguous slices, block by block, in the cache.
 
+use super::dispatch::{Kernel, dispatch};
+use super::isa::Isa;
+use super::reader::Reader;
 use crate::layout::Layout;
 use smallvec::SmallVec;
 
-/// Elements of a block: small enough that all operands of an operation stay in the first-level cache.
-pub const BLOCK: usize = 512;
 /// Rows read together where neighbouring rows share lines of memory.
 const LINE: usize = 16;
 /// The largest number of elements gathered together: they leave the first-level cache, but not the second.
@@ -95,19 +96,9 @@ impl<'a, T: Copy> Source<'a, T> {
         (self.kind() == Kind::Single && !self.is_empty()).then(|| self.data[self.offset])
     }
 
-    /// How many elements from position `at` on lie side by side in memory, if that is long enough to be worth a
-    /// block of its own.
-    fn direct(&self, at: usize) -> Option<usize> {
-        match self.dims.last() {
-            None => Some(1),
-            Some(&(n, 1)) if n >= 64 => Some(n - at % n),
-            _ => None,
-        }
-    }
-
     /// `(n, m)`, where the elements of a row, `n` of them, lie apart in memory but those of `m` rows side by side: what
     /// a transposed matrix looks like.
-    fn transposed(&self) -> Option<(usize, usize)> {
+    pub(super) fn transposed(&self) -> Option<(usize, usize)> {
         match self.dims[..] {
             [.., (m, 1), (n, stride)]
                 if m >= 8 && stride != 0 && (1..=BAND / LINE).contains(&n) =>
@@ -118,39 +109,28 @@ impl<'a, T: Copy> Source<'a, T> {
         }
     }
 
-    /// The positions from `at` on to be gathered together: if the elements of neighbouring rows are side by side, so many
-    /// rows that a line of memory is read once, not again for each row.
-    fn band(&self, at: usize) -> usize {
-        self.transposed().map_or(BLOCK, |(n, m)| {
-            let rows = (8 * BLOCK / n).next_multiple_of(LINE).max(LINE);
-            rows.min(m - at / n % m) * n - at % n
-        })
+    /// The elements block after block, each a slice.
+    pub fn reader(&self) -> Reader<'_, 'a, T> {
+        Reader::new(self)
     }
 
-    /// The length of a block at `at`, at most `len`: as much as can be read in place, or be gathered into the cache.
-    pub fn block_len(&self, at: usize, len: usize) -> usize {
-        match self.kind() {
-            Kind::Flat => len,
-            Kind::Single => len.min(BLOCK),
-            Kind::Strided => self.direct(at).unwrap_or_else(|| self.band(at)).min(len),
+    /// So many elements side by side in the buffer.
+    #[inline]
+    pub(super) fn run(&self, start: usize, len: usize) -> &'a [T] {
+        if len == 0 {
+            return &[];
         }
+        &self.data[start..start + len]
     }
 
-    /// Positions `at..at + len`, of which [`Source::block_len`] allows so many: in place where they lie side by side,
-    /// else gathered into `stage`.
-    pub fn block<'s>(&'s self, at: usize, len: usize, stage: &'s mut Vec<T>) -> &'s [T] {
-        match self.kind() {
-            Kind::Flat => return &self.data[self.offset + at..self.offset + at + len],
-            Kind::Strided if self.direct(at).is_some_and(|d| d >= len) => {
-                let start = self.place(at);
-                return &self.data[start..start + len];
-            }
-            _ if len == 0 => return &[],
-            _ => {}
-        }
-        stage.resize(len, self.data[self.offset]);
-        self.gather(at, stage);
-        stage
+    /// Sizes and strides after merging, outermost first.
+    pub(super) fn dims(&self) -> &[(usize, isize)] {
+        &self.dims
+    }
+
+    /// The place in the buffer of position 0.
+    pub(super) fn offset(&self) -> usize {
+        self.offset
     }
 
     /// The place in the buffer of position `at`.
@@ -165,10 +145,15 @@ impl<'a, T: Copy> Source<'a, T> {
 
     /// Copies the elements from position `at` on into `out`.
     pub fn gather(&self, at: usize, out: &mut [T]) {
-        let Some((n, m)) = self.transposed().filter(|&(n, _)| out.len() >= 2 * n) else {
+        let repeated = match self.dims[..] {
+            [.., (m, _), (n, 0)] => Some((n, m)),
+            _ => None,
+        };
+        let stacked = self.transposed().or(repeated);
+        let Some((n, m)) = stacked.filter(|&(n, _)| out.len() >= 2 * n) else {
             return self.gather_rows(at, out);
         };
-        // The rest of a row, then whole rows as far as they lie side by side, and so on.
+        // The rest of a row, then whole rows as far as they have one distance from each other, and so on.
         let (mut at, mut out) = (at, out);
         while !out.is_empty() {
             let rows = (out.len() / n).min(m - at / n % m);
@@ -177,7 +162,9 @@ impl<'a, T: Copy> Source<'a, T> {
                 column => (n - column).min(out.len()),
             };
             let (now, later) = out.split_at_mut(len);
-            if len == rows * n {
+            if len == rows * n && repeated.is_some() {
+                self.repeat(at, n, now);
+            } else if len == rows * n {
                 self.gather_lines(at, n, now);
             } else {
                 self.gather_rows(at, now);
@@ -214,6 +201,17 @@ impl<'a, T: Copy> Source<'a, T> {
                 }
             }
         }
+    }
+
+    /// Copies whole rows of `n` times one element.
+    pub(super) fn repeat(&self, at: usize, n: usize, out: &mut [T]) {
+        dispatch(Repeat {
+            data: self.data,
+            place: self.place(at) as isize,
+            stride: self.dims.iter().rev().nth(1).map_or(0, |d| d.1),
+            n,
+            out,
+        });
     }
 
     /// Copies row by row.
@@ -253,6 +251,38 @@ impl<'a, T: Copy> Source<'a, T> {
                 row -= n as isize * s;
                 *i = 0;
             }
+        }
+    }
+}
+
+/// `out[i n..(i + 1) n] = data[place + i stride]`
+struct Repeat<'a, T> {
+    data: &'a [T],
+    place: isize,
+    stride: isize,
+    n: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Copy> Kernel for Repeat<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Repeat { n, out, .. } = self;
+        let (mut at, mut place) = (0, self.place);
+        while at < out.len() {
+            let v = self.data[place as usize];
+            match out.get_mut(at..at + n.next_multiple_of(LINE)) {
+                // Whole vectors: what they write beyond the row, the next row overwrites.
+                Some(row) => {
+                    for vector in row.as_chunks_mut::<LINE>().0 {
+                        *vector = [v; LINE];
+                    }
+                }
+                None => out[at..at + n].fill(v),
+            }
+            at += n;
+            place += self.stride;
         }
     }
 }
@@ -322,7 +352,8 @@ mod tests {
         };
         let none = Source::new(&data, &none);
         none.gather(0, &mut []);
-        assert_eq!(none.block_len(0, 0), 0);
+        assert_eq!(none.reader().ready(0, 0), 0);
+        assert!(none.reader().read(0, 0).is_empty());
         for (shape, strides, offset) in views {
             let layout = Layout {
                 shape: shape.into(),
@@ -344,9 +375,10 @@ mod tests {
                         "{shape:?} {strides:?}, {at}, {len}"
                     );
                 }
-                let (len, mut stage) = (source.block_len(at, numel - at), Vec::new());
+                let mut reader = source.reader();
+                let len = reader.ready(at, numel - at);
                 assert!(len > 0 && at + len <= numel);
-                let block = source.block(at, len, &mut stage);
+                let block = reader.read(at, len);
                 assert_eq!(block, &places[at..at + len], "{shape:?} {strides:?}, {at}");
             }
         }
