@@ -4,7 +4,7 @@
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::kernel::isa::Isa;
-use crate::kernel::map::{Binary, Ternary, Unary, map_one, map_one2, map1, map2, map3};
+use crate::kernel::map::{Binary, Ternary, Unary, WithRight, map_one, map_one2, map1, map2, map3};
 use crate::kernel::pool::Buffer;
 use crate::kernel::source::Source;
 use crate::layout::{Layout, broadcast, dims, same_shape};
@@ -197,16 +197,6 @@ impl<T: Copy> Unary<T, T> for Same {
 /// A row-major copy for an operation named `op`; fails only where a broadcast view is larger than the memory.
 pub(crate) fn copy<T: Element>(op: &'static str, a: &Tensor<T>) -> Result<Tensor<T>> {
     Tensor::build(op, a.shape(), |out| map1(Same, &a.source(), out))
-}
-
-#[derive(Clone, Copy)]
-struct WithRight<F, B>(F, B);
-impl<A: Copy, B: Copy + Send + Sync, O, F: Binary<A, B, O>> Unary<A, O> for WithRight<F, B> {
-    const COST: usize = F::COST;
-    #[inline(always)]
-    fn at<I: Isa>(self, a: A) -> O {
-        self.0.at::<I>(a, self.1)
-    }
 }
 
 /// `f` of every pair of elements, operands broadcast to each other.

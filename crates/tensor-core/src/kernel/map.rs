@@ -29,6 +29,18 @@ pub trait Ternary<A, B, C, O>: Copy + Send + Sync {
     fn at<I: Isa>(self, a: A, b: B, c: C) -> O;
 }
 
+/// `f` with one right operand for all.
+#[derive(Clone, Copy)]
+pub(crate) struct WithRight<F, B>(pub(crate) F, pub(crate) B);
+
+impl<A: Copy, B: Copy + Send + Sync, O, F: Binary<A, B, O>> Unary<A, O> for WithRight<F, B> {
+    const COST: usize = F::COST;
+    #[inline(always)]
+    fn at<I: Isa>(self, a: A) -> O {
+        self.0.at::<I>(a, self.1)
+    }
+}
+
 struct Map1<'a, A, O, F>(F, &'a [A], &'a mut [O]);
 
 impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
@@ -116,7 +128,10 @@ where
             let at = start + done;
             let n = b.ready(at, a.ready(at, out.len() - done));
             let out = &mut out[done..done + n];
-            dispatch(Map2(f, a.read(at, n), b.read(at, n), out));
+            match b.constant(at, n) {
+                Some(b) => dispatch(Map1(WithRight(f, b), a.read(at, n), out)),
+                None => dispatch(Map2(f, a.read(at, n), b.read(at, n), out)),
+            }
             done += n;
         }
     });

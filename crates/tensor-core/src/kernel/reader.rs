@@ -6,6 +6,8 @@ use smallvec::SmallVec;
 
 /// Elements of a block: small enough that all operands of an operation stay in the first-level cache.
 const BLOCK: usize = 512;
+/// Elements of a block of one element, which is mostly not staged.
+const SAME: usize = 4 * BLOCK;
 /// Elements side by side that are worth a block of their own.
 const RUN: usize = 64;
 /// Rows read together where neighbouring rows share lines of memory.
@@ -55,7 +57,7 @@ impl Form {
             (Kind::Single, _) => Form::Single,
             (_, &[.., (m, 0), (n, _)]) if n <= BLOCK / 2 && m > 1 => Form::Repeated(n),
             (_, &[.., (n, 1)]) if n >= RUN => Form::Runs(n),
-            (_, &[.., (n, 0)]) if n >= BLOCK / 2 => Form::Constant(n),
+            (_, &[.., (n, 0)]) if n >= 2 * RUN => Form::Constant(n),
             (_, &[.., (n, _)]) => Form::Gathered(n),
             (_, []) => Form::Flat,
         }
@@ -83,7 +85,7 @@ impl<'s, 'a, T: Copy> Reader<'s, 'a, T> {
     pub fn ready(&mut self, at: usize, len: usize) -> usize {
         match self.form {
             Form::Flat => len,
-            Form::Single => len.min(BLOCK),
+            Form::Single => len.min(SAME),
             form => self.strided_ready(form, at).min(len),
         }
     }
@@ -98,22 +100,36 @@ impl<'s, 'a, T: Copy> Reader<'s, 'a, T> {
         let (column, outer) = (self.column, self.index.last().copied().unwrap_or(0));
         match form {
             Form::Runs(n) => n - column,
-            Form::Constant(n) => (n - column).min(BLOCK),
+            Form::Constant(n) => (n - column).min(SAME),
             Form::Repeated(n) => {
                 let rows = match self.source.dims() {
                     &[.., (m, _), _] => m - outer,
                     _ => 1,
                 };
-                rows.min(BLOCK / n) * n - column
+                rows.min(SAME / n) * n - column
             }
             // Whole rows of one element each.
-            _ if self.source.dims()[self.index.len()].1 == 0 => (BLOCK / n).max(1) * n - column,
+            _ if self.source.dims()[self.index.len()].1 == 0 => (SAME / n).max(1) * n - column,
             // So many rows that a line of memory is read once, not again for each row.
             _ => self.source.transposed().map_or(BLOCK, |(n, m)| {
                 let rows = (8 * BLOCK / n).next_multiple_of(LINE).max(LINE);
                 rows.min(m - outer) * n - column
             }),
         }
+    }
+
+    /// The element that positions `at..at + len` have in common, if they lie in one row of it.
+    #[inline]
+    pub(super) fn constant(&mut self, at: usize, len: usize) -> Option<T> {
+        let (place, same) = match self.form {
+            Form::Single => (self.row, len),
+            Form::Constant(n) => {
+                self.seek(at, n);
+                (self.row, n - self.column)
+            }
+            _ => return None,
+        };
+        (0 < len && len <= same).then(|| self.source.run(place as usize, 1)[0])
     }
 
     /// Positions `at..at + len`: in place where they lie side by side, else staged. As many as [`Reader::ready`] says are
@@ -260,6 +276,9 @@ mod tests {
                 while at < numel {
                     let len = reader.ready(at, numel - at).min(most);
                     assert!(len > 0 && at + len <= numel);
+                    if let Some(one) = reader.constant(at, len) {
+                        assert!(places[at..at + len].iter().all(|&p| p == one));
+                    }
                     let seen = reader.read(at, len);
                     assert_eq!(
                         seen,

@@ -154,7 +154,7 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         let state = &self.0.state;
         let mut now = state.fetch_or(CLOSED, Ordering::Acquire);
-        let patience = Patience::new();
+        let mut patience = Patience::new();
         while now >= HELPER {
             if patience.is_left() {
                 now = state.load(Ordering::Acquire);
@@ -190,20 +190,34 @@ fn linger() {
 }
 
 /// The time that a thread waits awake.
-struct Patience(Instant);
+struct Patience {
+    since: Instant,
+    asked: u32,
+}
+
+/// How often a waiting thread looks around before it lets others have the core for a moment: the system's call for that
+/// takes as long as small work does.
+const LOOKS: u32 = 16;
 
 impl Patience {
     fn new() -> Self {
-        Patience(Instant::now())
+        Patience {
+            since: Instant::now(),
+            asked: 0,
+        }
     }
 
-    /// Whether there is any left; lets others have the core for a moment.
-    fn is_left(&self) -> bool {
-        for _ in 0..8 {
+    /// Whether there is any left.
+    fn is_left(&mut self) -> bool {
+        for _ in 0..4 {
             std::hint::spin_loop();
         }
+        self.asked += 1;
+        if !self.asked.is_multiple_of(LOOKS) {
+            return true;
+        }
         thread::yield_now();
-        self.0.elapsed() < LINGER
+        self.since.elapsed() < LINGER
     }
 }
 
