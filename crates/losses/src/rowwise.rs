@@ -7,10 +7,12 @@
 use crate::elementwise::{OnTheWay, scaled};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
-use autograd::tensor_core::kernel::columns::Columns;
+use autograd::tensor_core::kernel::columns::{Columns, TOGETHER};
 use autograd::tensor_core::kernel::lanes::{LONGEST, WIDTH};
 use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last, row_of_each};
+use autograd::tensor_core::kernel::standing::{Neighbours, Standing, split_standing};
 use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
+use autograd::tensor_core::rows::standing;
 use autograd::{Dims, Float, Fused, Needs, Result, Tensor, Var, fused};
 
 /// A loss of one row of each of `N` inputs.
@@ -78,17 +80,16 @@ pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
         false
     }
 
-    /// As [`RowLoss::value_and_slope`] for all rows of `dx`, row `i` and those behind it, which are short and stand side by
-    /// side; `None`, and `dx` to be written anew, for rows that are too strange for that. `exps` is there to be written to.
-    /// `#[inline(always)]`.
+    /// As [`RowLoss::value_and_slope`] for `n` rows, row `i` and those behind it, which are short and stand side by side;
+    /// `None`, and `dx` to be written anew, for rows that are too strange for that. `#[inline(always)]`.
     #[inline(always)]
     fn short_rows<I: Isa>(
         &self,
         _i: usize,
-        _rows: &[Columns<T>; N],
-        _exps: &mut Columns<T>,
+        _n: usize,
+        _rows: [&Columns<T>; N],
         _g: T,
-        _dx: &mut [T],
+        _dx: &mut Columns<T>,
     ) -> Option<f64> {
         None
     }
@@ -183,9 +184,11 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
                 }
                 let dx = &mut dx[done * len..][..rows * len];
                 let first = self.first + done;
-                let Some(value) = self.loss.short_rows::<I>(first, &x, &mut exps, g, dx) else {
+                let (x, slopes) = (x.each_ref(), &mut exps);
+                let Some(value) = self.loss.short_rows::<I>(first, rows, x, g, slopes) else {
                     break;
                 };
+                slopes.write(dx);
                 total += value;
                 done += rows;
             }
@@ -242,6 +245,59 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, 
                     (Some(dx), _) => slope::<I, T, L, N, 0>(self.loss, at, rows, keep, g, dx),
                 }
             }
+        }
+        total
+    }
+}
+
+/// [`Total`] of short rows that stand, with the gradient of the first input alone.
+struct StandingTotal<'a, 'o, T, L, const N: usize> {
+    loss: &'a L,
+    first: usize,
+    rows: [Neighbours<'a, 'a, T>; N],
+    g: T,
+    slopes: &'a mut [&'o mut [T]],
+}
+impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for StandingTotal<'_, '_, T, L, N> {
+    type Out = f64;
+    #[inline(always)]
+    fn run<I: Isa>(self) -> f64 {
+        let StandingTotal { loss, g, .. } = self;
+        let (mut x, mut dx) = (
+            [[Columns::empty(); TOGETHER]; N],
+            [Columns::empty(); TOGETHER],
+        );
+        let (len, width) = (
+            self.slopes.len(),
+            self.slopes.first().map_or(0, |s| s.len()),
+        );
+        let mut total = 0.0;
+        for at in (0..width).step_by(TOGETHER * WIDTH) {
+            let n = (TOGETHER * WIDTH).min(width - at);
+            for (x, rows) in x.iter_mut().zip(self.rows) {
+                Columns::read_standing(x, rows, at, n);
+            }
+            for (k, dx) in dx.iter_mut().enumerate().take(n.div_ceil(WIDTH)) {
+                let (i, n) = (self.first + at + k * WIDTH, WIDTH.min(n - k * WIDTH));
+                let x = x.each_ref().map(|x| &x[k]);
+                if let Some(value) = loss.short_rows::<I>(i, n, x, g, dx) {
+                    total += value;
+                    continue;
+                }
+                dx.fill(len, T::ZERO);
+                for lane in 0..n {
+                    let (rows, mut slope) = (x.map(|x| x.row(lane)), dx.row(lane));
+                    let (rows, slope) = (rows.each_ref().map(|row| &row[..len]), &mut slope[..len]);
+                    let mut begun = [L::Keep::default(); WIDTH];
+                    if L::HALVES {
+                        begun[0] = loss.begin::<I>(i + lane, rows, slope);
+                        loss.between::<I>(&mut begun);
+                    }
+                    total += loss.finish::<I>(i + lane, rows, begun[0], g, slope);
+                    dx.set_row(lane, slope);
+                }
+            }
+            Columns::write_standing(&dx, self.slopes, at);
         }
         total
     }
@@ -430,6 +486,15 @@ impl<L, const N: usize> Rowwise<L, N> {
         let g = self
             .reduction
             .scale(&Tensor::scalar(T::ONE), self.divisor)?;
+        let only_first = wanted[0] && wanted[1..].iter().all(|w| !w);
+        let short = Columns::<T>::fit(len) && self.loss.has_short_rows();
+        if only_first
+            && g != T::ZERO
+            && short
+            && let Some(rows) = standing(std::array::from_fn(|k| inputs[k]), self.dim)
+        {
+            return self.standing_total(inputs[0], &rows, g);
+        }
         let mut slopes = wanted.map(|_| None);
         for (slope, _) in slopes.iter_mut().zip(wanted).filter(|(_, w)| *w) {
             let shape = inputs[0].shape();
@@ -459,6 +524,35 @@ impl<L, const N: usize> Rowwise<L, N> {
         });
         let y = self.reduction.value(parts.iter().sum(), self.divisor);
         let keep = Vec::new();
+        Ok((y, Left { slopes, keep }))
+    }
+
+    /// The reduced loss of short rows that stand, and the gradient of the first input, whose rows will stand too.
+    fn standing_total<T: Float>(
+        &self,
+        x: &Tensor<T>,
+        rows: &[Standing<'_, T>; N],
+        g: T,
+    ) -> Result<Outcome<T, L::Keep, N>>
+    where
+        L: RowLoss<T, N>,
+    {
+        let (len, mut parts) = (rows[0].len(), Vec::new());
+        let dx = Tensor::build(L::NAME, x.shape(), |out| {
+            let cost = len * L::COST + 8;
+            parts = split_standing(out, (len, rows[0].inner()), cost, &|first, slopes| {
+                dispatch(StandingTotal {
+                    loss: &self.loss,
+                    first,
+                    rows: rows.each_ref().map(|rows| rows.from(first)),
+                    g,
+                    slopes,
+                })
+            });
+        })?;
+        let y = self.reduction.value(parts.iter().sum(), self.divisor);
+        let (mut slopes, keep) = (std::array::from_fn(|_| None), Vec::new());
+        slopes[0] = Some(dx);
         Ok((y, Left { slopes, keep }))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::element::{Element, Float, Number};
 use crate::error::{Dims, Error, Result};
-use crate::kernel::columns::Columns;
+use crate::kernel::columns::{Columns, FEW, TOGETHER};
 use crate::kernel::dispatch::{Kernel, dispatch};
 use crate::kernel::isa::Isa;
 use crate::kernel::lanes::{LONGEST, WIDTH, shift_row};
@@ -11,6 +11,7 @@ use crate::kernel::par;
 use crate::kernel::reduce::Run;
 use crate::kernel::rows::{RowBlock, Rows, dim_last};
 use crate::kernel::softmax::{LogSum, softmax_row};
+use crate::kernel::standing::{Neighbours, Standing, each_run, split_standing};
 use crate::layout::checked_numel;
 use crate::reduce::{Max, Min};
 use crate::tensor::Tensor;
@@ -64,6 +65,31 @@ fn reduce_blocks<T: Element, O: Element>(
     })
 }
 
+/// One result for each of some rows of at most `most` elements that stand along the one dimension of `mask`:
+/// `f(rows, results)`. `None` where they do not.
+fn reduce_standing<T: Element, O: Element>(
+    op: &'static str,
+    x: &Tensor<T>,
+    mask: &[bool],
+    shape: &[usize],
+    most: usize,
+    f: impl Fn(Neighbours<'_, '_, T>, &mut [O]) + Sync,
+) -> Option<Result<Tensor<O>>> {
+    let mut gone = (0..x.ndim()).filter(|&d| mask[d]);
+    let (Some(d), None) = (gone.next(), gone.next()) else {
+        return None;
+    };
+    let rows = Standing::new(x.buffer(), x.layout(), d).filter(|rows| rows.len() <= most)?;
+    Some(Tensor::build(op, shape, |out| {
+        par::split(out, 1, rows.len() * 4 + 8, |start, out| {
+            each_run(start..start + out.len(), rows.inner(), |run| {
+                let out = &mut out[run.start - start..run.end - start];
+                f(rows.from(run.start), out);
+            });
+        });
+    }))
+}
+
 /// A row of the same length for each row along `dim`: `f(row, result_row)`. The result's memory holds `dim` as
 /// contiguous rows.
 pub fn map_rows<T: Element, O: Element>(
@@ -99,6 +125,42 @@ pub fn map_blocks<T: Element, O: Element>(
             }
         });
     })
+}
+
+/// The same for few classes that stand in tensors of one shape, as their result will: `f(rows, strip)` for strips of it.
+/// `None` where they do not.
+pub fn map_standing<T: Float, const N: usize>(
+    op: &'static str,
+    tensors: [&Tensor<T>; N],
+    dim: isize,
+    f: impl Fn([Neighbours<'_, '_, T>; N], &mut [&mut [T]]) + Sync,
+) -> Option<Result<Tensor<T>>> {
+    let shape = tensors.first()?.shape();
+    let d = tensors.first()?.dim_index(op, dim).ok()?;
+    let len = *shape.get(d)?;
+    if len > FEW || tensors.iter().any(|x| x.shape() != shape) {
+        return None;
+    }
+    let rows = standing(tensors, d)?;
+    let inner = shape[d + 1..].iter().product();
+    Some(Tensor::build(op, shape, |out| {
+        split_standing(out, (len, inner), len * 6 + 8, &|first, strip| {
+            f(rows.each_ref().map(|rows| rows.from(first)), strip)
+        });
+    }))
+}
+
+/// The rows along dimension `d` of tensors, if they stand in all of them.
+pub fn standing<'a, T: Element, const N: usize>(
+    tensors: [&'a Tensor<T>; N],
+    d: usize,
+) -> Option<[Standing<'a, T>; N]> {
+    let rows = tensors.map(|x| Standing::new(x.buffer(), x.layout(), d));
+    if rows.iter().any(Option::is_none) {
+        return None;
+    }
+    let rows: SmallVec<[Standing<'a, T>; N]> = rows.into_iter().flatten().collect();
+    rows.into_inner().ok()
 }
 
 /// A row for each pair of rows along `dim` of two tensors of one shape: `f(row_a, row_b, result_row)`.
@@ -176,7 +238,7 @@ impl<T: Float> Kernel for LogSums<'_, T> {
         let (mut x, mut exps) = (Columns::empty(), Columns::empty());
         for (i, out) in self.out.chunks_mut(WIDTH).enumerate() {
             let (at, n) = (i * WIDTH, out.len());
-            let parts = if self.len <= WIDTH {
+            let parts = if (1..=FEW).contains(&self.len) {
                 x.read(self.rows, at, n, self.len);
                 x.exponentials(&mut exps)
             } else {
@@ -207,9 +269,49 @@ pub(crate) fn logsumexp_rows<T: Float>(
         .filter(|(gone, _)| **gone)
         .map(|(_, n)| n)
         .product();
+    if let Some(y) = reduce_standing(op, x, mask, &shape, FEW, |rows, out| {
+        dispatch(StandingLogSums { rows, out })
+    }) {
+        return y;
+    }
     reduce_blocks(op, x, mask, shape, |_, rows, out| {
         dispatch(LogSums { len, rows, out })
     })
+}
+
+/// [`LogSums`] of few classes that stand.
+struct StandingLogSums<'a, T> {
+    rows: Neighbours<'a, 'a, T>,
+    out: &'a mut [T],
+}
+impl<T: Float> Kernel for StandingLogSums<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let (mut x, mut exps) = ([Columns::empty(); TOGETHER], Columns::empty());
+        let len = self.rows.row_len();
+        for (i, out) in self.out.chunks_mut(TOGETHER * WIDTH).enumerate() {
+            Columns::read_standing(&mut x, self.rows, i * TOGETHER * WIDTH, out.len());
+            for (x, out) in x.iter().zip(out.chunks_mut(WIDTH)) {
+                let (mut max, mut rest) = ([T::ZERO; WIDTH], [0.0; WIDTH]);
+                match x.exponentials(&mut exps) {
+                    Some(parts) => (max, rest) = parts,
+                    None => {
+                        for lane in 0..WIDTH {
+                            let sum = LogSum::of::<I>(&x.row(lane)[..len]);
+                            (max[lane], rest[lane]) = (sum.max, sum.rest);
+                        }
+                    }
+                }
+                // An infinite maximum with a 0 stays as it is.
+                let (logs, mut values) = (logs::<I>(rest), [T::ZERO; WIDTH]);
+                for (v, (m, log)) in values.iter_mut().zip(max.iter().zip(&logs)) {
+                    *v = T::of(m.f64() + log);
+                }
+                out.copy_from_slice(&values[..out.len()]);
+            }
+        }
+    }
 }
 
 struct LogSumKernel<'a, T>(&'a [T]);
@@ -246,7 +348,7 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
         let rows_at_once = (AT_ONCE / len).clamp(1, WIDTH);
         for (i, out) in self.out.chunks_mut(rows_at_once * len).enumerate() {
             let (at, n) = (i * rows_at_once, out.len() / len);
-            let parts = if len <= WIDTH {
+            let parts = if len <= FEW {
                 x.read(rows, at, n, len);
                 x.exponentials(&mut exps)
             } else {
@@ -254,15 +356,7 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
             };
             match parts {
                 Some((_, rest)) if !self.log => {
-                    let mut scale = [T::ZERO; WIDTH];
-                    for (s, rest) in scale.iter_mut().zip(&rest) {
-                        *s = T::of(1.0 / (1.0 + rest));
-                    }
-                    for column in exps.iter_mut() {
-                        for (e, &s) in column.iter_mut().zip(&scale) {
-                            *e = *e * s;
-                        }
-                    }
+                    shares(&mut exps, &rest);
                     exps.write(out);
                 }
                 parts if self.log => {
@@ -270,12 +364,7 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
                         Some(parts) => parts,
                         None => sums_of_rows::<I, T>(rows, at, n, out),
                     };
-                    let (logs, mut shift) = (logs::<I>(rest), [T::NAN; WIDTH]);
-                    for (s, (m, &log)) in shift.iter_mut().zip(max.iter().zip(&logs)) {
-                        if m.finite() {
-                            *s = T::of(log);
-                        }
-                    }
+                    let shift = shifts::<I, T>(&max, rest);
                     for (i, out) in out.chunks_exact_mut(len).enumerate() {
                         shift_row(rows.row(at + i), out, (max[i], shift[i]));
                     }
@@ -288,6 +377,49 @@ impl<T: Float> Kernel for Softmaxes<'_, T> {
             }
         }
     }
+}
+
+/// Exponentials in place of which their shares are put.
+#[inline(always)]
+fn shares<T: Float>(exps: &mut Columns<T>, rest: &[f64; WIDTH]) {
+    let mut scale = [T::ZERO; WIDTH];
+    for (s, rest) in scale.iter_mut().zip(rest) {
+        *s = T::of(1.0 / (1.0 + rest));
+    }
+    for column in exps.iter_mut() {
+        // Columns are apart for the compiler, which otherwise makes vectors across them and picks their elements one by one.
+        let column = std::hint::black_box(column);
+        let mut share = *column;
+        for lane in 0..WIDTH {
+            share[lane] = share[lane] * scale[lane];
+        }
+        *column = share;
+    }
+}
+
+/// `y = (x - max) - shift`
+#[inline(always)]
+fn shifted<T: Float>(x: &Columns<T>, y: &mut Columns<T>, max: &[T; WIDTH], shift: &[T; WIDTH]) {
+    for (column, x) in y.iter_mut().zip(x.iter()) {
+        // Apart, as above.
+        let mut y = *std::hint::black_box(x);
+        for lane in 0..WIDTH {
+            y[lane] = (y[lane] - max[lane]) - shift[lane];
+        }
+        *column = y;
+    }
+}
+
+/// What is taken from the elements of rows, after the largest; NaN where that is infinite, as in PyTorch.
+#[inline(always)]
+fn shifts<I: Isa, T: Float>(max: &[T; WIDTH], rest: [f64; WIDTH]) -> [T; WIDTH] {
+    let (logs, mut shift) = (logs::<I>(rest), [T::NAN; WIDTH]);
+    for (s, (m, &log)) in shift.iter_mut().zip(max.iter().zip(&logs)) {
+        if m.finite() {
+            *s = T::of(log);
+        }
+    }
+    shift
 }
 
 /// The [`LogSum`]s of `n` rows from row `at` on, of which there are at most [`WIDTH`]: largest elements, and what is beside
@@ -314,6 +446,51 @@ fn sums_of_rows<I: Isa, T: Float>(
     (max, rest)
 }
 
+/// The same of few classes that stand, into a strip of such rows.
+struct StandingSoftmaxes<'a, 'o, T> {
+    rows: Neighbours<'a, 'a, T>,
+    out: &'a mut [&'o mut [T]],
+    log: bool,
+}
+impl<T: Float> Kernel for StandingSoftmaxes<'_, '_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let StandingSoftmaxes { rows, out, log } = self;
+        let (mut x, mut y) = ([Columns::empty(); TOGETHER], [Columns::empty(); TOGETHER]);
+        let (len, width) = (rows.row_len(), out.first().map_or(0, |column| column.len()));
+        for at in (0..width).step_by(TOGETHER * WIDTH) {
+            let n = (TOGETHER * WIDTH).min(width - at);
+            Columns::read_standing(&mut x, rows, at, n);
+            for (x, y) in x.iter().zip(&mut y).take(n.div_ceil(WIDTH)) {
+                match x.exponentials(y) {
+                    Some((_, rest)) if !log => shares(y, &rest),
+                    Some((max, rest)) => shifted(x, y, &max, &shifts::<I, T>(&max, rest)),
+                    None => {
+                        for lane in 0..WIDTH {
+                            let (row, mut new) = (x.row(lane), x.row(lane));
+                            softmax_or_log::<I, T>(&row[..len], &mut new[..len], log);
+                            y.set_row(lane, &new[..len]);
+                        }
+                    }
+                }
+            }
+            Columns::write_standing(&y, out, at);
+        }
+    }
+}
+
+/// One row of [`Softmaxes`].
+#[inline(always)]
+fn softmax_or_log<I: Isa, T: Float>(x: &[T], out: &mut [T], log: bool) {
+    if !log {
+        return softmax_row::<I, T>(x, out);
+    }
+    let sum = LogSum::of::<I>(x);
+    let shift = shifts::<I, T>(&[sum.max; WIDTH], [sum.rest; WIDTH])[0];
+    shift_row(x, out, (sum.max, shift));
+}
+
 /// [`Softmaxes`] of all rows along `dim`.
 fn softmaxes<T: Float>(
     op: &'static str,
@@ -321,6 +498,12 @@ fn softmaxes<T: Float>(
     dim: isize,
     log: bool,
 ) -> Result<Tensor<T>> {
+    let y = map_standing(op, [x], dim, |[rows], out| {
+        dispatch(StandingSoftmaxes { rows, out, log })
+    });
+    if let Some(y) = y {
+        return y;
+    }
     map_blocks(op, x, dim, |_, rows, out| {
         dispatch(Softmaxes {
             len: rows.row_len(),
@@ -373,6 +556,46 @@ impl<T: Number> Kernel for ArgExtreme<'_, T> {
             }
         }
         0
+    }
+}
+
+/// [`ArgExtreme`] of rows that stand.
+struct StandingArgExtremes<'a, T> {
+    rows: Neighbours<'a, 'a, T>,
+    out: &'a mut [i64],
+    least: bool,
+}
+impl<T: Number> Kernel for StandingArgExtremes<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let StandingArgExtremes { rows, out, least } = self;
+        // As many columns as let each be read in lines of its own.
+        const LANES: usize = 4 * WIDTH;
+        for (i, out) in out.chunks_mut(LANES).enumerate() {
+            let (mut best, mut place) = ([T::ZERO; LANES], [0i32; LANES]);
+            let first = rows.column(0, i * LANES, out.len());
+            best[..out.len()].copy_from_slice(first);
+            for j in 1..rows.row_len() {
+                let column = rows.column(j, i * LANES, out.len());
+                let mut x = best;
+                match column.first_chunk() {
+                    Some(column) => x = *column,
+                    None => x[..column.len()].copy_from_slice(column),
+                }
+                for lane in 0..LANES {
+                    let (x, b) = (x[lane], best[lane]);
+                    // The first NaN is better than anything.
+                    let better = if least { x < b } else { x > b } | x.is_nan_();
+                    let better = better & !b.is_nan_();
+                    best[lane] = if better { x } else { b };
+                    place[lane] = if better { j as i32 } else { place[lane] };
+                }
+            }
+            for (o, &place) in out.iter_mut().zip(&place) {
+                *o = i64::from(place);
+            }
+        }
     }
 }
 
@@ -441,6 +664,13 @@ impl<T: Number> Tensor<T> {
         let mask: SmallVec<[bool; 4]> = (0..self.ndim()).map(|i| i == d).collect();
         let mut shape: Dims = self.shape().into();
         shape.remove(d);
+        if let Some(index) =
+            reduce_standing(op, self, &mask, &shape, i32::MAX as usize, |rows, out| {
+                dispatch(StandingArgExtremes { rows, out, least })
+            })
+        {
+            return index;
+        }
         reduce_rows(op, self, &mask, shape, |_, row| {
             dispatch(ArgExtreme { row, least }) as i64
         })

@@ -4,15 +4,16 @@ use crate::one_hot::OneHot;
 use crate::op::{Grads, Needs, Op, Saved};
 use crate::var::Var;
 use tensor_core::kernel::columns::{
-    Columns, log_softmax_backward_columns, softmax_backward_columns,
+    Columns, FEW, TOGETHER, log_softmax_backward_columns, softmax_backward_columns,
 };
 use tensor_core::kernel::lanes::WIDTH;
 use tensor_core::kernel::rows::RowBlock;
 use tensor_core::kernel::softmax::{
     log_softmax_backward_one_hot, log_softmax_backward_row, softmax_backward_row,
 };
+use tensor_core::kernel::standing::Neighbours;
 use tensor_core::kernel::{Isa, Kernel, dispatch};
-use tensor_core::rows::{map_blocks, map_blocks2};
+use tensor_core::rows::{map_blocks, map_blocks2, map_standing};
 use tensor_core::{Float, Result, keepdim};
 
 struct Softmax<T: Float> {
@@ -40,7 +41,7 @@ impl<T: Float> Kernel for BackwardRows<'_, T> {
             dx,
             log,
         } = self;
-        if len <= WIDTH {
+        if len <= FEW {
             // Short ones side by side.
             let mut columns = [Columns::empty(); 2];
             for (i, dx) in dx.chunks_mut(WIDTH * len).enumerate() {
@@ -81,7 +82,7 @@ impl<T: Float> Kernel for OneHotRows<'_, T> {
     fn run<I: Isa>(self) {
         let OneHotRows { first, y, dy, dx } = self;
         let len = y.row_len();
-        if len <= WIDTH {
+        if len <= FEW {
             let mut columns = [Columns::empty(); 2];
             for (i, dx) in dx.chunks_mut(WIDTH * len).enumerate() {
                 let (at, n) = (i * WIDTH, dx.len() / len);
@@ -103,6 +104,35 @@ impl<T: Float> Kernel for OneHotRows<'_, T> {
     }
 }
 
+/// [`BackwardRows`] of few classes that stand, into a strip of such rows.
+struct StandingBackward<'a, 'o, T> {
+    rows: [Neighbours<'a, 'a, T>; 2],
+    dx: &'a mut [&'o mut [T]],
+    log: bool,
+}
+impl<T: Float> Kernel for StandingBackward<'_, '_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let mut groups = [[Columns::empty(); TOGETHER]; 2];
+        let width = self.dx.first().map_or(0, |column| column.len());
+        for at in (0..width).step_by(TOGETHER * WIDTH) {
+            for (groups, rows) in groups.iter_mut().zip(self.rows) {
+                Columns::read_standing(groups, rows, at, (TOGETHER * WIDTH).min(width - at));
+            }
+            let [y, dy] = &mut groups;
+            for (y, dy) in y.iter().zip(dy.iter_mut()) {
+                if self.log {
+                    log_softmax_backward_columns(y, dy);
+                } else {
+                    softmax_backward_columns(y, dy);
+                }
+            }
+            Columns::write_standing(dy, self.dx, at);
+        }
+    }
+}
+
 impl<T: Float> Op<T> for Softmax<T> {
     fn name(&self) -> &'static str {
         if self.log { "log_softmax" } else { "softmax" }
@@ -111,6 +141,12 @@ impl<T: Float> Op<T> for Softmax<T> {
         let (dim, log) = (self.dim, self.log);
         if dy.tape().is_none() {
             let op = Op::<T>::name(self);
+            let pair = [self.y.value(), dy.value()];
+            if let Some(dx) = map_standing(op, pair, dim, |rows, dx| {
+                dispatch(StandingBackward { rows, dx, log })
+            }) {
+                return Ok(Grads::one(dx?.into()));
+            }
             let dx = map_blocks2(op, (self.y.value(), dy.value()), dim, |len, y, dy, dx| {
                 dispatch(BackwardRows {
                     len,

@@ -2,7 +2,7 @@
 
 use autograd::Float;
 use autograd::tensor_core::kernel::columns::{Column, Columns};
-use autograd::tensor_core::kernel::lanes::WIDTH;
+use autograd::tensor_core::kernel::lanes::{WIDTH, sum_lanes};
 use autograd::tensor_core::kernel::{Isa, Kernel, Math, dispatch};
 
 /// A number for each row.
@@ -45,12 +45,13 @@ pub(super) fn pull<T: Float>(
     scale: &Lanes<T>,
     shift: T,
 ) -> Lanes<f64> {
-    struct Pull<'a, T>(&'a mut Columns<T>, Lanes<i32>, Lanes<T>, T);
+    struct Pull<'a, T>(&'a mut Columns<T>, &'a Lanes<i32>, &'a Lanes<T>, T);
     impl<T: Float> Kernel for Pull<'_, T> {
         type Out = Lanes<f64>;
         #[inline(always)]
         fn run<I: Isa>(self) -> Lanes<f64> {
             let Pull(exps, own, scale, shift) = self;
+            let (own, scale) = (*own, *scale);
             let mut others = [0.0; WIDTH];
             for (c, column) in exps.iter_mut().enumerate() {
                 let mut slope = *column;
@@ -65,7 +66,82 @@ pub(super) fn pull<T: Float>(
             others
         }
     }
-    dispatch(Pull(exps, *own, *scale, shift))
+    dispatch(Pull(exps, own, scale, shift))
+}
+
+/// The sum of what the rows cost: `share (log + max - x_own)`, and `even` times the sum of `log + max - x` over all classes,
+/// of which `gaps` is that of `max - x`; nothing of rows whose class is below 0.
+pub(super) fn values<T: Float>(
+    x: &Columns<T>,
+    own: &Lanes<i32>,
+    max: &Column<T>,
+    [logs, gaps, shares]: [&Lanes<f64>; 3],
+    even: f64,
+) -> f64 {
+    struct Values<'a, T>(
+        &'a Columns<T>,
+        &'a Lanes<i32>,
+        &'a Column<T>,
+        [&'a Lanes<f64>; 3],
+        f64,
+    );
+    impl<T: Float> Kernel for Values<'_, T> {
+        type Out = f64;
+        #[inline(always)]
+        fn run<I: Isa>(self) -> f64 {
+            let Values(x, own, max, [logs, gaps, shares], even) = self;
+            let mut own_x = *max;
+            for (c, column) in x.iter().enumerate() {
+                for lane in 0..WIDTH {
+                    let is_own = own[lane] == c as i32;
+                    own_x[lane] = if is_own { column[lane] } else { own_x[lane] };
+                }
+            }
+            let (mut costs, len) = ([0.0; WIDTH], x.width() as f64);
+            for lane in 0..WIDTH {
+                let cost = shares[lane] * (logs[lane] + (max[lane] - own_x[lane]).f64());
+                // A class without weight costs nothing, however unlikely it is.
+                let cost = if shares[lane] == 0.0 { 0.0 } else { cost };
+                let smooth = if even == 0.0 || own[lane] < 0 {
+                    0.0
+                } else {
+                    even * (gaps[lane] + len * logs[lane])
+                };
+                costs[lane] = cost + smooth;
+            }
+            sum_lanes(&costs)
+        }
+    }
+    dispatch(Values(x, own, max, [logs, gaps, shares], even))
+}
+
+/// Puts what the others of a row lack in place of the slope of class `own`, if there is one of this number; 0 in all of a row
+/// whose class is below 0, whatever it holds, a NaN included.
+pub(super) fn put<T: Float>(slopes: &mut Columns<T>, own: &Lanes<i32>, others: &Lanes<f64>) {
+    struct Put<'a, T>(&'a mut Columns<T>, &'a Lanes<i32>, &'a Lanes<f64>);
+    impl<T: Float> Kernel for Put<'_, T> {
+        type Out = ();
+        #[inline(always)]
+        fn run<I: Isa>(self) {
+            let Put(slopes, own, others) = self;
+            let (own, mut value) = (*own, [T::ZERO; WIDTH]);
+            for (v, &others) in value.iter_mut().zip(others) {
+                *v = T::of(-others);
+            }
+            for (c, column) in slopes.iter_mut().enumerate() {
+                // Columns are apart for the compiler, which otherwise makes vectors across them.
+                let column = std::hint::black_box(column);
+                let mut slope = *column;
+                for lane in 0..WIDTH {
+                    let is_own = own[lane] == c as i32;
+                    slope[lane] = if is_own { value[lane] } else { slope[lane] };
+                    slope[lane] = if own[lane] < 0 { T::ZERO } else { slope[lane] };
+                }
+                *column = slope;
+            }
+        }
+    }
+    dispatch(Put(slopes, own, others));
 }
 
 /// What the probabilities of a class weigh in the loss: `part · t + even`.

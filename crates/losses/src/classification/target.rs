@@ -1,5 +1,6 @@
 //! Class targets and class weights: their checks, each wording once, and how losses of rows read them.
 
+use autograd::tensor_core::kernel::lanes::WIDTH;
 use autograd::{Dims, Error, Float, Result, Tensor, Var};
 
 /// What [`CrossEntropyTarget`](super::CrossEntropyTarget) and its like are implemented for, here and nowhere else: what a
@@ -143,6 +144,29 @@ impl<T: Float> Classes<T> {
     pub fn get(&self, i: usize) -> Option<usize> {
         let class = self.of_row[i];
         (class != self.ignore_index).then_some(class as usize)
+    }
+
+    /// The classes of the rows `i..i + n`, at most as many as a vector has lanes, and what they weigh; -1 and 0 for those that
+    /// do not count, or are not there.
+    #[inline(always)]
+    pub fn lanes(&self, i: usize, n: usize) -> ([i32; WIDTH], [f64; WIDTH]) {
+        let mut of_row = [self.ignore_index; WIDTH];
+        match self.of_row[i..].first_chunk() {
+            Some(all) if n == WIDTH => of_row = *all,
+            _ => of_row[..n].copy_from_slice(&self.of_row[i..i + n]),
+        }
+        let (mut own, mut weights) = ([-1; WIDTH], [0.0; WIDTH]);
+        for lane in 0..WIDTH {
+            let counts = of_row[lane] != self.ignore_index;
+            own[lane] = if counts { of_row[lane] as i32 } else { -1 };
+            weights[lane] = if counts { 1.0 } else { 0.0 };
+        }
+        if let Some((_, w)) = &self.weight {
+            for (weight, &own) in weights.iter_mut().zip(&own) {
+                *weight *= w.get(own.max(0) as usize).map_or(1.0, |w| w.f64());
+            }
+        }
+        (own, weights)
     }
 
     /// What a class weighs.

@@ -281,20 +281,15 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
     fn short_rows<I: Isa>(
         &self,
         i: usize,
-        [x]: &[Columns<T>; 1],
-        exps: &mut Columns<T>,
+        n: usize,
+        [x]: [&Columns<T>; 1],
         g: T,
-        dx: &mut [T],
+        dx: &mut Columns<T>,
     ) -> Option<f64> {
-        let (max, rest) = x.exponentials(exps)?;
+        let (max, rest) = x.exponentials(dx)?;
         let (len, g) = (x.width(), g.f64());
         let even = self.smoothing / len as f64;
-        let (mut own, mut weights) = ([-1; WIDTH], [0.0; WIDTH]);
-        for lane in 0..dx.len() / len {
-            if let Some(t) = self.classes.get(i + lane) {
-                (own[lane], weights[lane]) = (t as i32, self.classes.weight(t));
-            }
-        }
+        let (own, weights) = self.classes.lanes(i, n);
         let mut scales = [T::ZERO; WIDTH];
         for lane in 0..WIDTH {
             let share = (1.0 - self.smoothing) * weights[lane] + self.smoothing;
@@ -307,30 +302,14 @@ impl<T: Float> RowLoss<T, 1> for WithClasses<T> {
             short::gaps(x, &max)
         };
         // The true class gets what the others lack, as above.
-        let others = short::pull(exps, &own, &scales, T::of(g * even));
-        exps.write(dx);
-        let mut total = 0.0;
-        for (lane, dx) in dx.chunks_exact_mut(len).enumerate() {
-            let Some(t) = self.classes.get(i + lane) else {
-                // Whatever it holds, a NaN included.
-                dx.fill(T::ZERO);
-                continue;
-            };
-            dx[t] = T::of(-others[lane]);
-            let kept = Kept {
-                max: max[lane],
-                log: logs[lane],
-                rest: rest[lane],
-            };
-            // A class without weight costs nothing, however unlikely it is.
-            if weights[lane] != 0.0 && self.smoothing != 1.0 {
-                total += (1.0 - self.smoothing) * (weights[lane] * kept.cost(x.at(lane, t)));
-            }
-            if self.smoothing != 0.0 {
-                total += even * (gaps[lane] + len as f64 * logs[lane]);
-            }
-        }
-        Some(total)
+        let others = short::pull(dx, &own, &scales, T::of(g * even));
+        short::put(dx, &own, &others);
+        let shares = if self.smoothing == 1.0 {
+            [0.0; WIDTH]
+        } else {
+            weights.map(|w| (1.0 - self.smoothing) * w)
+        };
+        Some(short::values(x, &own, &max, [&logs, &gaps, &shares], even))
     }
 
     #[track_caller]

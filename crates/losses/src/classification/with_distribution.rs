@@ -300,12 +300,12 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
     fn short_rows<I: Isa>(
         &self,
         _: usize,
-        [x, t]: &[Columns<T>; 2],
-        exps: &mut Columns<T>,
+        n: usize,
+        [x, t]: [&Columns<T>; 2],
         g: T,
-        dx: &mut [T],
+        dx: &mut Columns<T>,
     ) -> Option<f64> {
-        let (max, rest) = x.exponentials(exps)?;
+        let (max, rest) = x.exponentials(dx)?;
         let (len, g) = (x.width(), g.f64());
         let smooth = Smooth {
             part: T::of(1.0 - self.smoothing),
@@ -317,14 +317,11 @@ impl<T: Float> RowLoss<T, 2> for WithDistribution<T> {
         for lane in 0..WIDTH {
             scales[lane] = T::of(g * totals[lane] / (1.0 + rest[lane]));
         }
-        let (top, others) = short::pull_towards(exps, t, &scales, T::of(g), smooth);
-        exps.write(dx);
+        let (top, others) = short::pull_towards(dx, t, &scales, T::of(g), smooth);
+        // As for a class: the likeliest class gets what the others lack.
+        short::put(dx, &top, &others);
         let mut value = 0.0;
-        for (lane, dx) in dx.chunks_exact_mut(len).enumerate() {
-            // As for a class: the likeliest class gets what the others lack.
-            if let Some(top) = dx.get_mut(top[lane] as usize) {
-                *top = T::of(-others[lane]);
-            }
+        for lane in 0..n {
             let total = totals[lane];
             value += gaps[lane]
                 + if total == 0.0 {

@@ -25,6 +25,7 @@ pub(crate) mod reduce_columns;
 pub mod rows;
 pub mod softmax;
 pub mod source;
+pub mod standing;
 mod team;
 
 pub use dispatch::{Kernel, dispatch};

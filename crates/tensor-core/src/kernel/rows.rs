@@ -21,15 +21,9 @@ enum Form<'a, T> {
     Pitched { offset: usize, pitch: usize },
     /// Row `i` begins at the place of position `i` of the other dimensions, and its elements are adjacent.
     Scattered(Source<'a, T>),
-    /// Rows are gathered; position `i * len + j` of the source is element `j` of row `i`.
-    Gathered(Source<'a, T>),
-    /// The elements of a row lie apart, but those of neighbouring rows are adjacent: the source gives the place of
-    /// row `i`, whose elements are `stride` apart; `run` rows are adjacent.
-    Transposed {
-        heads: Source<'a, T>,
-        stride: isize,
-        run: usize,
-    },
+    /// Rows are gathered; position `i * len + j` of the source is element `j` of row `i`. The elements of neighbouring rows
+    /// are adjacent in runs of so many rows, which may be 1.
+    Gathered(Source<'a, T>, usize),
 }
 
 /// Some rows of a tensor.
@@ -118,14 +112,11 @@ impl<'a, T: Copy> Rows<'a, T> {
                 None => Form::Scattered(source),
             }
         } else {
-            match source.inner() {
-                Some((run, 1)) if run >= 8 => Form::Transposed {
-                    heads: source,
-                    stride,
-                    run,
-                },
-                _ => Form::Gathered(Source::new(data, layout)),
-            }
+            let run = match source.inner() {
+                Some((run, 1)) if run >= 8 => run,
+                _ => 1,
+            };
+            Form::Gathered(Source::new(data, layout), run)
         };
         Rows {
             data,
@@ -155,9 +146,9 @@ impl<'a, T: Copy> Rows<'a, T> {
         match &self.form {
             Form::Pitched { .. } => self.n_rows,
             Form::Scattered(_) => 1,
-            Form::Gathered(_) => (GATHER / self.len).max(1),
+            Form::Gathered(_, 1) => (GATHER / self.len).max(1),
             // At least a cache line of neighbouring rows, or each line would be read again for every row.
-            Form::Transposed { run, .. } => (GATHER / self.len).max(16).min(run - at % run),
+            Form::Gathered(_, run) => (GATHER / self.len).max(16).min(run - at % run),
         }
     }
 
@@ -173,24 +164,9 @@ impl<'a, T: Copy> Rows<'a, T> {
                 };
             }
             Form::Scattered(heads) => heads.place(at),
-            Form::Gathered(source) => {
+            Form::Gathered(source, _) => {
                 stage.resize(n * len, self.data[0]);
                 source.gather(at * len, stage);
-                return RowBlock {
-                    data: stage,
-                    pitch: len,
-                    len,
-                };
-            }
-            Form::Transposed { heads, stride, .. } => {
-                stage.resize(n * len, self.data[0]);
-                let first = heads.place(at) as isize;
-                for j in 0..len {
-                    let line = (first + j as isize * stride) as usize;
-                    for (i, &v) in self.data[line..line + n].iter().enumerate() {
-                        stage[i * len + j] = v;
-                    }
-                }
                 return RowBlock {
                     data: stage,
                     pitch: len,

@@ -174,11 +174,10 @@ impl<T: Float> LogSum<T> {
         if !max.finite() {
             return Self::infinite(x, max);
         }
-        // How much must be beside the 1 for it to be taken from the total, of which it has the last digits.
         let least = if x.len() > LONGEST {
             1.0
         } else {
-            (512.0 * f64::EPSILON / T::EPSILON.f64()).min(1.0)
+            least_beside::<T>()
         };
         let rest = if total < 1.0 + least {
             dispatch(BesideLargest(x, max))
@@ -233,6 +232,13 @@ impl<T: Float> LogSum<T> {
         // An infinite maximum with the 0 above stays as it is.
         self.max.f64() + self.rest.ln_1p()
     }
+}
+
+/// How much must be beside the 1 of the largest element for the 1 to be taken from the total, of which the rest has the last
+/// digits: of rows of up to [`LONGEST`] elements.
+#[inline(always)]
+pub(super) fn least_beside<T: Float>() -> f64 {
+    (512.0 * f64::EPSILON / T::EPSILON.f64()).min(1.0)
 }
 
 /// Nothing for 1.
