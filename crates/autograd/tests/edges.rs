@@ -254,3 +254,46 @@ fn both_formulas_of_a_slope_agree() -> Result<()> {
     }
     Ok(())
 }
+
+/// The gradients of softmax over classes that stand, as those of pixels do, are to the bit those over rows, and those of the
+/// recorded formulas but for rounding.
+#[test]
+fn softmax_of_pixels() -> Result<()> {
+    for classes in [1usize, 3, 16, 17, 21, 24, 25] {
+        let n = 2 * classes * 83;
+        let noise = |seed: usize| {
+            let numbers = (0..n).map(|i| ((i * 7919 + seed) % 1009) as f64 / 200.0 - 2.5);
+            Tensor::from_vec(numbers.collect::<Vec<f64>>(), [2, classes, 83])
+        };
+        let (x, dy) = (noise(3)?, noise(11)?);
+        for log in [false, true] {
+            let slopes = |x: Tensor<f64>, dy: Tensor<f64>, dim, recorded| -> Result<Vec<f64>> {
+                let x = Tape::new().leaf(x);
+                let y = if log {
+                    x.log_softmax(dim)?
+                } else {
+                    x.softmax(dim)?
+                };
+                let y = y.mul(Var::from(dy))?.sum(..)?;
+                let options = GradOptions::new().create_graph(recorded);
+                Ok(grad(&[&y], &[&x], options)?[0].value().to_vec())
+            };
+            let stood = slopes(x.clone(), dy.clone(), 1, false)?;
+            let turned = |x: &Tensor<f64>| x.permute([0, 2, 1]).map(|x| x.contiguous());
+            let lain = slopes(turned(&x)?, turned(&dy)?, 2, false)?;
+            let lain = Tensor::from_vec(lain, [2, 83, classes])?;
+            assert_eq!(
+                stood,
+                lain.permute([0, 2, 1])?.to_vec(),
+                "{classes} classes, {log}"
+            );
+            for (a, b) in stood.iter().zip(slopes(x.clone(), dy.clone(), 1, true)?) {
+                assert!(
+                    (a - b).abs() <= 1e-13 * (1.0 + b.abs()),
+                    "{classes} classes: {a}, {b}"
+                );
+            }
+        }
+    }
+    Ok(())
+}

@@ -4,16 +4,18 @@
 //! any layout to contiguous rows in the cache, runs rows in parallel, reduces in `f64` in a fixed order, and records
 //! one node.
 
+mod kernels;
+mod standing;
+
 use crate::elementwise::{OnTheWay, scaled};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
-use autograd::tensor_core::kernel::columns::{Columns, TOGETHER};
-use autograd::tensor_core::kernel::lanes::{LONGEST, WIDTH};
-use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last, row_of_each};
-use autograd::tensor_core::kernel::standing::{Neighbours, Standing, split_standing};
-use autograd::tensor_core::kernel::{Isa, Kernel, dispatch, par};
-use autograd::tensor_core::rows::standing;
+use autograd::tensor_core::kernel::columns::Columns;
+use autograd::tensor_core::kernel::lanes::WIDTH;
+use autograd::tensor_core::kernel::rows::{RowBlock, Rows, dim_last};
+use autograd::tensor_core::kernel::{Isa, dispatch, par};
 use autograd::{Dims, Float, Fused, Needs, Result, Tensor, Var, fused};
+use kernels::{Slopes, Total, Values, slope};
 
 /// A loss of one row of each of `N` inputs.
 pub trait RowLoss<T: Float, const N: usize>: Clone + Send + Sync + 'static {
@@ -112,15 +114,13 @@ pub(crate) fn run<T: Float, L: RowLoss<T, N>, const N: usize>(
     mean: f64,
 ) -> Result<Var<T>> {
     let divisor = reduction.divisor(mean, inputs[0].shape());
-    fused(
-        Rowwise::<L, N> {
-            loss,
-            dim,
-            reduction,
-            divisor,
-        },
-        &inputs,
-    )
+    let rows = Rowwise::<L, N> {
+        loss,
+        dim,
+        reduction,
+        divisor,
+    };
+    fused(rows, &inputs)
 }
 
 #[derive(Clone)]
@@ -129,219 +129,6 @@ struct Rowwise<L, const N: usize> {
     dim: usize,
     reduction: Reduction,
     divisor: f64,
-}
-
-/// The values of a block of rows.
-struct Values<'a, T, L, K, const N: usize> {
-    loss: &'a L,
-    first: usize,
-    blocks: [RowBlock<'a, T>; N],
-    values: &'a mut [f64],
-    keep: &'a mut [K],
-}
-impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Values<'_, T, L, L::Keep, N> {
-    type Out = ();
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        for (i, (value, keep)) in self.values.iter_mut().zip(self.keep).enumerate() {
-            (*value, *keep) = self
-                .loss
-                .value::<I>(self.first + i, row_of_each(&self.blocks, i));
-        }
-    }
-}
-
-/// The sum of the values of a block of rows, and on the way the gradients of those inputs that are asked for, of rows
-/// whose values have the gradient `g`.
-struct Total<'a, 'o, T, L, const N: usize> {
-    loss: &'a L,
-    first: usize,
-    n: usize,
-    blocks: [RowBlock<'a, T>; N],
-    g: T,
-    slopes: [Option<&'o mut [T]>; N],
-}
-impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for Total<'_, '_, T, L, N> {
-    type Out = f64;
-    #[inline(always)]
-    fn run<I: Isa>(mut self) -> f64 {
-        let (n, g) = (self.n, self.g);
-        let only_first = self.slopes[0].is_some() && self.slopes[1..].iter().all(|s| s.is_none());
-        let mut total = 0.0;
-        let mut done = 0;
-        let len = self.slopes[0].as_ref().map_or(0, |dx| dx.len() / n.max(1));
-        if only_first
-            && g != T::ZERO
-            && Columns::<T>::fit(len)
-            && self.loss.has_short_rows()
-            && let Some(dx) = &mut self.slopes[0]
-        {
-            let (mut x, mut exps) = ([Columns::empty(); N], Columns::empty());
-            while done < n {
-                let rows = WIDTH.min(n - done);
-                for (x, block) in x.iter_mut().zip(self.blocks) {
-                    x.read(block, done, rows, len);
-                }
-                let dx = &mut dx[done * len..][..rows * len];
-                let first = self.first + done;
-                let (x, slopes) = (x.each_ref(), &mut exps);
-                let Some(value) = self.loss.short_rows::<I>(first, rows, x, g, slopes) else {
-                    break;
-                };
-                slopes.write(dx);
-                total += value;
-                done += rows;
-            }
-        }
-        if only_first
-            && g != T::ZERO
-            && let Some(dx) = &mut self.slopes[0]
-        {
-            let at_a_time = if L::HALVES && len <= LONGEST {
-                WIDTH
-            } else {
-                1
-            };
-            while done < n {
-                let here = done..n.min(done + at_a_time);
-                let mut begun = [L::Keep::default(); WIDTH];
-                if L::HALVES {
-                    for (i, begun) in here.clone().zip(&mut begun) {
-                        let rows = row_of_each(&self.blocks, i);
-                        let dx = &mut dx[i * len..][..len];
-                        *begun = self.loss.begin::<I>(self.first + i, rows, dx);
-                    }
-                    self.loss.between::<I>(&mut begun);
-                }
-                for (i, begun) in here.clone().zip(begun) {
-                    let (at, rows) = (self.first + i, row_of_each(&self.blocks, i));
-                    let dx = &mut dx[i * len..][..len];
-                    total += self.loss.finish::<I>(at, rows, begun, g, dx);
-                }
-                done = here.end;
-            }
-        }
-        for i in done..n {
-            let rows = row_of_each(&self.blocks, i);
-            let at = self.first + i;
-            let slopes = self.slopes.each_mut().map(|s| {
-                s.as_mut().map(|s| {
-                    let len = s.len() / n;
-                    &mut s[i * len..][..len]
-                })
-            });
-            let (value, keep) = self.loss.value::<I>(at, rows);
-            total += value;
-            for (k, dx) in slopes.into_iter().enumerate() {
-                match (dx, k) {
-                    (None, _) => {}
-                    // The constants keep the compiler from making loops for inputs that there are not.
-                    (Some(dx), 1) if const { N > 1 } => {
-                        slope::<I, T, L, N, 1>(self.loss, at, rows, keep, g, dx);
-                    }
-                    (Some(dx), 2) if const { N > 2 } => {
-                        slope::<I, T, L, N, 2>(self.loss, at, rows, keep, g, dx);
-                    }
-                    (Some(dx), _) => slope::<I, T, L, N, 0>(self.loss, at, rows, keep, g, dx),
-                }
-            }
-        }
-        total
-    }
-}
-
-/// [`Total`] of short rows that stand, with the gradient of the first input alone.
-struct StandingTotal<'a, 'o, T, L, const N: usize> {
-    loss: &'a L,
-    first: usize,
-    rows: [Neighbours<'a, 'a, T>; N],
-    g: T,
-    slopes: &'a mut [&'o mut [T]],
-}
-impl<T: Float, L: RowLoss<T, N>, const N: usize> Kernel for StandingTotal<'_, '_, T, L, N> {
-    type Out = f64;
-    #[inline(always)]
-    fn run<I: Isa>(self) -> f64 {
-        let StandingTotal { loss, g, .. } = self;
-        let (mut x, mut dx) = (
-            [[Columns::empty(); TOGETHER]; N],
-            [Columns::empty(); TOGETHER],
-        );
-        let (len, width) = (
-            self.slopes.len(),
-            self.slopes.first().map_or(0, |s| s.len()),
-        );
-        let mut total = 0.0;
-        for at in (0..width).step_by(TOGETHER * WIDTH) {
-            let n = (TOGETHER * WIDTH).min(width - at);
-            for (x, rows) in x.iter_mut().zip(self.rows) {
-                Columns::read_standing(x, rows, at, n);
-            }
-            for (k, dx) in dx.iter_mut().enumerate().take(n.div_ceil(WIDTH)) {
-                let (i, n) = (self.first + at + k * WIDTH, WIDTH.min(n - k * WIDTH));
-                let x = x.each_ref().map(|x| &x[k]);
-                if let Some(value) = loss.short_rows::<I>(i, n, x, g, dx) {
-                    total += value;
-                    continue;
-                }
-                dx.fill(len, T::ZERO);
-                for lane in 0..n {
-                    let (rows, mut slope) = (x.map(|x| x.row(lane)), dx.row(lane));
-                    let (rows, slope) = (rows.each_ref().map(|row| &row[..len]), &mut slope[..len]);
-                    let mut begun = [L::Keep::default(); WIDTH];
-                    if L::HALVES {
-                        begun[0] = loss.begin::<I>(i + lane, rows, slope);
-                        loss.between::<I>(&mut begun);
-                    }
-                    total += loss.finish::<I>(i + lane, rows, begun[0], g, slope);
-                    dx.set_row(lane, slope);
-                }
-            }
-            Columns::write_standing(&dx, self.slopes, at);
-        }
-        total
-    }
-}
-
-/// The slope of one row, and nothing where `g` is 0: what counts for nothing has no gradient, however steep it is.
-#[inline(always)]
-fn slope<I: Isa, T: Float, L: RowLoss<T, N>, const N: usize, const K: usize>(
-    loss: &L,
-    i: usize,
-    rows: [&[T]; N],
-    keep: L::Keep,
-    g: T,
-    dx: &mut [T],
-) {
-    if g == T::ZERO {
-        dx.fill(T::ZERO);
-    } else {
-        loss.slope::<I, K>(i, rows, keep, g, dx);
-    }
-}
-
-/// The gradient of input `INPUT` in a block of rows.
-struct Slopes<'a, T, L, K, const N: usize, const INPUT: usize> {
-    loss: &'a L,
-    first: usize,
-    blocks: [RowBlock<'a, T>; N],
-    keep: &'a [K],
-    dy: &'a [T],
-    out: &'a mut [T],
-}
-impl<T: Float, L: RowLoss<T, N>, const N: usize, const INPUT: usize> Kernel
-    for Slopes<'_, T, L, L::Keep, N, INPUT>
-{
-    type Out = ();
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        let len = self.out.len() / self.keep.len().max(1);
-        for (i, &keep) in self.keep.iter().enumerate() {
-            let dx = &mut self.out[i * len..][..len];
-            let (at, rows) = (self.first + i, row_of_each(&self.blocks, i));
-            slope::<I, T, L, N, INPUT>(self.loss, at, rows, keep, self.dy[at], dx);
-        }
-    }
 }
 
 /// Calls `f(first, n, blocks)` for consecutive blocks of rows `start..end`.
@@ -430,13 +217,20 @@ impl<T: Float, L: RowLoss<T, N>, const N: usize> Fused<T> for Rowwise<L, N> {
 }
 
 impl<L, const N: usize> Rowwise<L, N> {
+    /// The rows of all inputs.
+    fn rows<'a, T: Float>(&self, inputs: &[&'a Tensor<T>]) -> [Rows<'a, T>; N] {
+        std::array::from_fn(|k| {
+            let x = inputs[k];
+            Rows::new(x.buffer(), &dim_last(x.layout(), self.dim))
+        })
+    }
+
     /// One value for each row.
     fn values<T: Float>(&self, inputs: &[&Tensor<T>]) -> Result<Outcome<T, L::Keep, N>>
     where
         L: RowLoss<T, N>,
     {
-        let layouts: [_; N] = std::array::from_fn(|k| dim_last(inputs[k].layout(), self.dim));
-        let rows: [_; N] = std::array::from_fn(|k| Rows::new(inputs[k].buffer(), &layouts[k]));
+        let rows = self.rows(inputs);
         let (n_rows, len) = (rows[0].n_rows(), rows[0].len());
         let mut values = vec![0.0; n_rows];
         let mut keep = vec![L::Keep::default(); n_rows];
@@ -480,20 +274,13 @@ impl<L, const N: usize> Rowwise<L, N> {
     where
         L: RowLoss<T, N>,
     {
-        let layouts: [_; N] = std::array::from_fn(|k| dim_last(inputs[k].layout(), self.dim));
-        let rows: [_; N] = std::array::from_fn(|k| Rows::new(inputs[k].buffer(), &layouts[k]));
+        let rows = self.rows(inputs);
         let (n_rows, len) = (rows[0].n_rows(), rows[0].len());
         let g = self
             .reduction
             .scale(&Tensor::scalar(T::ONE), self.divisor)?;
-        let only_first = wanted[0] && wanted[1..].iter().all(|w| !w);
-        let short = Columns::<T>::fit(len) && self.loss.has_short_rows();
-        if only_first
-            && g != T::ZERO
-            && short
-            && let Some(rows) = standing(std::array::from_fn(|k| inputs[k]), self.dim)
-        {
-            return self.standing_total(inputs[0], &rows, g);
+        if let Some(done) = self.standing_total(inputs, wanted, g) {
+            return done;
         }
         let mut slopes = wanted.map(|_| None);
         for (slope, _) in slopes.iter_mut().zip(wanted).filter(|(_, w)| *w) {
@@ -527,35 +314,6 @@ impl<L, const N: usize> Rowwise<L, N> {
         Ok((y, Left { slopes, keep }))
     }
 
-    /// The reduced loss of short rows that stand, and the gradient of the first input, whose rows will stand too.
-    fn standing_total<T: Float>(
-        &self,
-        x: &Tensor<T>,
-        rows: &[Standing<'_, T>; N],
-        g: T,
-    ) -> Result<Outcome<T, L::Keep, N>>
-    where
-        L: RowLoss<T, N>,
-    {
-        let (len, mut parts) = (rows[0].len(), Vec::new());
-        let dx = Tensor::build(L::NAME, x.shape(), |out| {
-            let cost = len * L::COST + 8;
-            parts = split_standing(out, (len, rows[0].inner()), cost, &|first, slopes| {
-                dispatch(StandingTotal {
-                    loss: &self.loss,
-                    first,
-                    rows: rows.each_ref().map(|rows| rows.from(first)),
-                    g,
-                    slopes,
-                })
-            });
-        })?;
-        let y = self.reduction.value(parts.iter().sum(), self.divisor);
-        let (mut slopes, keep) = (std::array::from_fn(|_| None), Vec::new());
-        slopes[0] = Some(dx);
-        Ok((y, Left { slopes, keep }))
-    }
-
     /// The gradient of input `K`, whose memory holds the rows one after the other, from a gradient for each row.
     fn slopes<T: Float, const K: usize>(
         &self,
@@ -566,8 +324,7 @@ impl<L, const N: usize> Rowwise<L, N> {
     where
         L: RowLoss<T, N>,
     {
-        let layouts: [_; N] = std::array::from_fn(|k| dim_last(inputs[k].layout(), self.dim));
-        let rows: [_; N] = std::array::from_fn(|k| Rows::new(inputs[k].buffer(), &layouts[k]));
+        let rows = self.rows(inputs);
         let dy = dy.to_vec();
         let len = rows[0].len();
         Tensor::build_rows(L::NAME, inputs[0].shape(), self.dim, |out| {

@@ -14,7 +14,7 @@
 //!
 //! The modules in the order in which to read them: [`error`], [`element`], [`shape`] and [`layout`] are what a tensor
 //! is made of; [`tensor`] is the thing itself; `view`, `create` and `random` make tensors; `map`, `arith`,
-//! `activation`, `reduce`, `norm`, [`rows`], `scan`, `sort`, `index`, `place`, [`tiles`], `matmul` and [`product`]
+//! `activation`, `reduce`, `norm`, [`rows`], [`softmax`], `extreme`, `scan`, `sort`, `index`, `place`, [`tiles`], `matmul` and [`product`]
 //! compute; `display` prints; [`kernel`] holds their inner loops.
 
 pub mod activation;
@@ -30,6 +30,7 @@ mod display;
 pub mod einsum;
 pub mod element;
 pub mod error;
+mod extreme;
 mod index;
 pub mod indexing;
 #[cfg(any(
@@ -56,6 +57,7 @@ pub mod rows;
 mod scan;
 mod select;
 pub mod shape;
+pub mod softmax;
 mod sort;
 mod stats;
 pub mod tensor;

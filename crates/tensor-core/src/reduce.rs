@@ -444,6 +444,6 @@ impl<T: Float> Tensor<T> {
     /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
     pub fn logsumexp(&self, axes: impl Into<Axes>) -> Result<Tensor<T>> {
         let plan = plan("logsumexp", &axes.into(), self.shape())?;
-        crate::rows::logsumexp_rows("logsumexp", self, &plan.mask, plan.shape)
+        crate::softmax::logsumexp_rows("logsumexp", self, &plan.mask, plan.shape)
     }
 }

@@ -8,6 +8,20 @@ use crate::rows::map_rows;
 use crate::tensor::Tensor;
 
 impl<T: Number> Tensor<T> {
+    /// Running sums along `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`](crate::Error::Dim) for a dimension that is not there.
+    pub fn cumsum(&self, dim: isize) -> Result<Tensor<T>> {
+        map_rows("cumsum", self, dim, |x, out| {
+            let mut sum = T::Acc::ZERO;
+            for (o, &v) in out.iter_mut().zip(x) {
+                sum = sum.plus(v.widen());
+                *o = T::narrow(sum);
+            }
+        })
+    }
+
     /// Running products along `dim`.
     ///
     /// # Errors

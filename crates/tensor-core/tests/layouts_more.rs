@@ -443,6 +443,67 @@ fn short_rows_of_softmax_do_not_see_each_other() {
     }
 }
 
+/// Classes that stand, as those of pixels do, beside the same as rows: to the bit, unless something strange stands among them.
+#[test]
+fn classes_of_pixels() {
+    fn check<T: Float>(classes: usize) {
+        let (h, w) = (9, 7);
+        let clean = values::<T>(3 * classes * h * w, 4);
+        // Planes of a longer tensor, from the last to the first.
+        let all = Tensor::from_slice(&clean, [3, classes, h, w]).unwrap();
+        let back = all.narrow(0, 1, 2).unwrap().flip([0]).unwrap();
+        for x in [
+            all.clone(),
+            back,
+            all.select(0, 2).unwrap().unsqueeze(0).unwrap(),
+        ] {
+            let rows = x.permute([0, 2, 3, 1]).unwrap().contiguous();
+            type Op<T> = fn(&Tensor<T>, isize) -> Result<Tensor<T>>;
+            let ops: [(&str, Op<T>); 5] = [
+                ("softmax", |x, d| x.softmax(d)),
+                ("log_softmax", |x, d| x.log_softmax(d)),
+                ("logsumexp", |x, d| x.logsumexp(keepdim(d))),
+                ("max_dim", |x, d| x.max_dim(d)?.0.unsqueeze(d)),
+                ("min_dim", |x, d| x.min_dim(d)?.0.unsqueeze(d)),
+            ];
+            for (name, op) in ops {
+                let (stood, lain) = (op(&x, 1).unwrap(), op(&rows, 3).unwrap());
+                let lain = lain.permute([0, 3, 1, 2]).unwrap();
+                assert_eq!(bits(&stood), bits(&lain), "{name} of {classes} classes");
+            }
+        }
+    }
+    for classes in [1, 2, 10, 16, 17, 21, 24, 25, 33] {
+        check::<f32>(classes);
+        check::<f64>(classes);
+        let strange = special::<f32>(2 * classes * 83, 6);
+        let x = Tensor::from_slice(&strange, [2, classes, 83]).unwrap();
+        let rows = x.permute([0, 2, 1]).unwrap().contiguous();
+        let ties = x.mul(2.0).unwrap().round();
+        let lain = ties.permute([0, 2, 1]).unwrap().contiguous();
+        for (a, b) in [(&x, &rows), (&ties, &lain)] {
+            assert_eq!(bits(&a.argmax(1).unwrap()), bits(&b.argmax(2).unwrap()));
+            assert_eq!(bits(&a.argmin(1).unwrap()), bits(&b.argmin(2).unwrap()));
+        }
+        let near = |a: &Tensor<f32>, b: &Tensor<f32>| {
+            let same = |(a, b): (f32, f32)| {
+                a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-6 * (1.0 + b.abs())
+            };
+            a.to_vec().into_iter().zip(b.to_vec()).all(same)
+        };
+        let moved = |x: Tensor<f32>| x.permute([0, 2, 1]).unwrap();
+        assert!(near(
+            &x.softmax(1).unwrap(),
+            &moved(rows.softmax(2).unwrap())
+        ));
+        assert!(near(
+            &x.log_softmax(1).unwrap(),
+            &moved(rows.log_softmax(2).unwrap())
+        ));
+        assert!(near(&x.logsumexp(1).unwrap(), &rows.logsumexp(2).unwrap()));
+    }
+}
+
 /// What is beside the largest element of a row keeps its digits, however little it is, and whichever way the row goes.
 #[test]
 fn sums_of_exponentials_keep_what_is_beside_the_largest() {

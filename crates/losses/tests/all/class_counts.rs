@@ -77,6 +77,12 @@ fn check(
         .get(&leaf)
         .unwrap()
         .to_vec();
+    // Classes that stand, as those of pixels do.
+    let tape = Tape::new();
+    let stood = tape.leaf(standing(leaf.value()));
+    let stood_sum = loss(&stood, Reduction::Sum).unwrap();
+    let stood_dx = stood_sum.backward().unwrap().get(&stood).unwrap().clone();
+    let stood_dx = stood_dx.squeeze(0).unwrap().t().to_vec();
     let mut total = 0.0;
     for i in 0..n {
         let here = i * classes..(i + 1) * classes;
@@ -91,6 +97,7 @@ fn check(
             for (way, got) in [
                 ("sum", dx[here.start + c]),
                 ("each", each_dx[here.start + c]),
+                ("standing", stood_dx[here.start + c]),
             ] {
                 // A slope has the error of its two terms, but for that of a class with nearly all of both; the one that is
                 // made of the others has theirs.
@@ -109,19 +116,28 @@ fn check(
             }
         }
     }
-    let got = f64::from(sum.item().unwrap());
-    assert!(
-        (got - total).abs() <= 3e-7 * total.abs() + 1e-30,
-        "{what}: {total} of {n} rows, not {got}"
-    );
+    for sum in [sum, stood_sum] {
+        let got = f64::from(sum.item().unwrap());
+        assert!(
+            (got - total).abs() <= 3e-7 * total.abs() + 1e-30,
+            "{what}: {total} of {n} rows, not {got}"
+        );
+    }
 }
 
+/// Rows of classes as one picture, whose pixels are the rows.
+fn standing<T: Element>(rows: &Tensor<T>) -> Tensor<T> {
+    rows.t().contiguous().unsqueeze(0).unwrap()
+}
+
+/// Some that stand are read four vectors at a time.
+const ROWS: [usize; 5] = [1, 5, 16, 37, 83];
 const CLASSES: [usize; 15] = [1, 2, 3, 10, 15, 16, 17, 31, 32, 33, 48, 64, 100, 513, 600];
 
 #[test]
 fn of_a_class() {
     for classes in CLASSES {
-        for n in [1usize, 5, 16, 37] {
+        for n in ROWS {
             let (x, t) = rows(n, classes);
             for smoothing in [0.0, 0.1, 1.0] {
                 // An impossible class that takes part in the smoothing costs an infinity.
@@ -144,7 +160,7 @@ fn of_a_class() {
                         CrossEntropy::new()
                             .label_smoothing(smoothing)
                             .reduction(reduction)
-                            .forward(x, &target)
+                            .forward(x, &seen(&target, x.ndim() == 3))
                     },
                 );
             }
@@ -155,7 +171,7 @@ fn of_a_class() {
 #[test]
 fn of_a_distribution() {
     for classes in CLASSES {
-        for n in [1usize, 5, 16, 37] {
+        for n in ROWS {
             let (x, t) = rows(n, classes);
             let mut q: Vec<f64> = noise(x.len(), 2).iter().map(|v| v.abs()).collect();
             for (i, q) in q.chunks_mut(classes).enumerate() {
@@ -174,14 +190,89 @@ fn of_a_distribution() {
                 }
             });
             let single: Vec<f32> = q.iter().map(|&q| q as f32).collect();
-            let target = Var::from(Tensor::from_vec(single, [n, classes]).unwrap());
+            let target = Tensor::from_vec(single, [n, classes]).unwrap();
+            let targets = [target.clone(), standing(&target)].map(Var::from);
             check(
                 &format!("a distribution over {classes}"),
                 (&x, &q),
                 classes,
                 |_, class, x| x.iter().all(|&v| v <= x[class]),
-                |x, reduction| CrossEntropy::new().reduction(reduction).forward(x, &target),
+                |x, reduction| {
+                    let target = &targets[usize::from(x.ndim() == 3)];
+                    CrossEntropy::new().reduction(reduction).forward(x, target)
+                },
             );
+        }
+    }
+}
+
+/// Classes for rows, or for the pixels of one picture.
+fn seen(target: &Tensor<i64>, stands: bool) -> Tensor<i64> {
+    if stands {
+        target.unsqueeze(0).unwrap()
+    } else {
+        target.clone()
+    }
+}
+
+/// The sum of what rows cost, and its slopes; of pixels, if they shall stand.
+fn slopes(x: &Tensor<f32>, stands: bool, loss: impl Fn(&Var<f32>) -> Var<f32>) -> (f32, Vec<f32>) {
+    let tape = Tape::new();
+    let leaf = tape.leaf(if stands { standing(x) } else { x.clone() });
+    let y = loss(&leaf);
+    let dx = y.backward().unwrap().get(&leaf).unwrap().clone();
+    let dx = if stands {
+        dx.squeeze(0).unwrap().t()
+    } else {
+        dx
+    };
+    (y.item().unwrap(), dx.to_vec())
+}
+
+/// Weights, and rows that do not count, in which there may stand anything.
+#[test]
+fn weighed_and_ignored() {
+    for classes in CLASSES {
+        let n = 83;
+        let (x, mut t) = rows(n, classes);
+        let mut single: Vec<f32> = x.iter().map(|&v| (v as f32).max(-30.0)).collect();
+        for i in (0..n).filter(|i| i % 7 == 3) {
+            t[i] = -100;
+            single[i * classes] = [f32::NAN, f32::INFINITY, 1.0][i % 3];
+        }
+        let x = Tensor::from_vec(single, [n, classes]).unwrap();
+        let target = Tensor::from_slice(&t, [n]).unwrap();
+        let weight: Vec<f32> = (0..classes).map(|c| (c % 3) as f32 * 0.5).collect();
+        for (weighs, smoothing) in [(false, 0.0), (false, 0.2), (true, 0.0)] {
+            let mut options = CrossEntropy::new()
+                .label_smoothing(smoothing)
+                .reduction(Reduction::Sum);
+            if weighs {
+                options = options.weight(Tensor::from_vec(weight.clone(), [classes]).unwrap());
+            }
+            let loss = |x: &Var<f32>| options.forward(x, &seen(&target, x.ndim() == 3)).unwrap();
+            let ((value, dx), (stood, stood_dx)) =
+                (slopes(&x, false, loss), slopes(&x, true, loss));
+            // Row by row, each by itself.
+            let (mut sum, mut each) = (0.0, Vec::new());
+            for i in 0..n {
+                let row = x.narrow(0, i as isize, 1).unwrap().contiguous();
+                let target = target.narrow(0, i as isize, 1).unwrap();
+                let (value, dx) = slopes(&row, false, |x| options.forward(x, &target).unwrap());
+                sum += f64::from(value);
+                each.extend(dx);
+            }
+            for (way, value, dx) in [("rows", value, dx), ("standing", stood, stood_dx)] {
+                let near = (f64::from(value) - sum).abs() <= 1e-6 * sum.abs();
+                assert!(near, "{classes} classes, {way}: {value}, not {sum}");
+                for (i, (got, want)) in dx.iter().zip(&each).enumerate() {
+                    let near = (got - want).abs() <= 1e-6 * want.abs() + 1e-9;
+                    assert!(
+                        near,
+                        "{classes} classes, {way}: slope {i} is {got:e}, not {want:e}"
+                    );
+                }
+            }
         }
     }
 }
@@ -195,24 +286,26 @@ fn beside_strange_rows() {
         let single: Vec<f32> = x.iter().map(|&v| (v as f32).max(-30.0)).collect();
         let target = Tensor::from_slice(&t, [n]).unwrap();
         let share = Var::from(Tensor::full([n, classes], 1.0 / classes as f32).unwrap());
-        let slopes = |x: Vec<f32>, soft: bool| {
-            let tape = Tape::new();
-            let x = tape.leaf(Tensor::from_vec(x, [n, classes]).unwrap());
+        let slopes = |x: Vec<f32>, soft: bool, stands: bool| {
+            let x = Tensor::from_vec(x, [n, classes]).unwrap();
             let options = CrossEntropy::new().reduction(Reduction::Sum);
-            let y = if soft {
-                options.forward(&x, &share)
-            } else {
-                options.forward(&x, &target)
+            let shares = [share.clone(), Var::from(standing(share.value()))];
+            let loss = |x: &Var<f32>| {
+                if soft {
+                    options.forward(x, &shares[usize::from(stands)])
+                } else {
+                    options.forward(x, &seen(&target, stands))
+                }
             };
-            y.unwrap().backward().unwrap().get(&x).unwrap().to_vec()
+            slopes(&x, stands, |x| loss(x).unwrap()).1
         };
-        for soft in [false, true] {
-            let clean = slopes(single.clone(), soft);
+        for (soft, stands) in [(false, false), (false, true), (true, false), (true, true)] {
+            let clean = slopes(single.clone(), soft, stands);
             for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                 let mut strange = single.clone();
                 let row = 18 * classes..19 * classes;
                 strange[row.clone()].fill(bad);
-                let got = slopes(strange, soft);
+                let got = slopes(strange, soft, stands);
                 for (i, (got, want)) in got
                     .iter()
                     .zip(&clean)
