@@ -3,8 +3,8 @@
 use crate::element::{Element, Float, Number};
 use crate::error::{Error, Result};
 use crate::kernel::isa::Isa;
-use crate::kernel::map::Ternary;
-use crate::map::{Operand, Opnd, ternary};
+use crate::kernel::map::{Binary, Ternary};
+use crate::map::{Operand, Opnd, binary, ternary};
 use crate::tensor::Tensor;
 
 #[derive(Clone, Copy)]
@@ -19,6 +19,17 @@ impl<T: Float> Ternary<T, T, T, T> for Lerp {
         } else {
             b - (b - a) * (T::ONE - w)
         }
+    }
+}
+
+/// The same with one weight for all.
+#[derive(Clone, Copy)]
+struct LerpBy<T>(T);
+impl<T: Float> Binary<T, T, T> for LerpBy<T> {
+    const COST: usize = 4;
+    #[inline(always)]
+    fn at<I: Isa>(self, a: T, b: T) -> T {
+        Lerp.at::<I>(a, b, self.0)
     }
 }
 
@@ -56,8 +67,10 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// [`Error::Broadcast`] if the shapes do not broadcast.
     pub fn lerp(&self, end: impl Operand<T>, weight: impl Operand<T>) -> Result<Tensor<T>> {
-        let (end, weight) = (tensor("lerp", &end)?, tensor("lerp", &weight)?);
-        ternary("lerp", Lerp, (self, &end, &weight))
+        match weight.operand("lerp")? {
+            Opnd::Scalar(weight) => binary("lerp", LerpBy(weight), self, &end),
+            Opnd::Tensor(weight) => ternary("lerp", Lerp, (self, &tensor("lerp", &end)?, weight)),
+        }
     }
 
     /// `x + value · a / b`

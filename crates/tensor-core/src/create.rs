@@ -2,6 +2,7 @@
 
 use crate::element::{DType, Element, Float, Number};
 use crate::error::{Dims, Error, Result};
+use crate::kernel::par;
 use crate::kernel::pool::Buffer;
 use crate::layout::checked_numel;
 use crate::shape::IntoShape;
@@ -69,7 +70,7 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Size`] or [`Error::NegativeSize`] for a shape that cannot be.
     pub fn ones(shape: impl IntoShape) -> Result<Self> {
-        Self::build("ones", shape, |out| out.fill(T::ONE))
+        Self::full_for("ones", shape, T::ONE)
     }
 
     /// One value everywhere.
@@ -77,7 +78,14 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Size`] or [`Error::NegativeSize`] for a shape that cannot be.
     pub fn full(shape: impl IntoShape, value: T) -> Result<Self> {
-        Self::build("full", shape, |out| out.fill(value))
+        Self::full_for("full", shape, value)
+    }
+
+    /// As [`Tensor::full`], for an operation named `op`.
+    fn full_for(op: &'static str, shape: impl IntoShape, value: T) -> Result<Self> {
+        Self::build(op, shape, |out| {
+            par::split(out, 1, 1, |_, out| out.fill(value));
+        })
     }
 
     /// Zeros in the shape of this tensor; one zero, seen everywhere.

@@ -3,9 +3,11 @@
 use crate::element::{Element, Number};
 use crate::error::{Dims, Error, Result};
 use crate::kernel::par;
+use crate::kernel::source::Source;
 use crate::layout::{Layout, checked_numel, unravel};
 use crate::tensor::Tensor;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 impl<T: Element> Tensor<T> {
     /// `out[i][j] = x[index[i][j]][j]` for `dim = 0`, and so on for other dimensions: the result has the shape of
@@ -28,19 +30,35 @@ impl<T: Element> Tensor<T> {
             check_index(op, index, d, 1)?;
             return self.broadcast_to(index.shape());
         }
-        check_index(op, index, d, self.shape()[d])?;
+        let size = self.shape()[d];
         let (base, stride) = along_zero(self.layout(), d, index.shape());
         let (n, step) = row_of(&base);
+        // Rows of which elements are picked are looked at once: what is outside is noticed on the way.
+        let within_rows = (step, stride) == (0, 1);
+        if !within_rows {
+            check_index(op, index, d, size)?;
+        }
+        let (places, outside) = (index, AtomicBool::new(false));
         let (data, index) = (self.buffer(), index.try_contiguous(op)?);
         let index = index.as_slice().unwrap_or(&[]);
-        Tensor::build(op, base.shape.clone(), |out| {
+        let picked = Tensor::build(op, base.shape.clone(), |out| {
             par::split(out, n, 4 * n, |first, out| {
                 each_row(&base, first..first + out.len() / n, |row, start| {
                     let out = &mut out[(row - first) * n..][..n];
                     let index = &index[row * n..][..n];
-                    if (step, stride) == (0, 1) {
-                        let line = &data[start as usize..];
-                        (out.iter_mut().zip(index)).for_each(|(o, &i)| *o = line[i as usize]);
+                    if within_rows {
+                        let line = data.get(start as usize..).unwrap_or(&[]);
+                        let line = line.get(..size).unwrap_or(&[]);
+                        let mut all_within = true;
+                        for (o, &i) in out.iter_mut().zip(index) {
+                            match line.get(i as usize) {
+                                Some(v) => *o = *v,
+                                None => all_within = false,
+                            }
+                        }
+                        if !all_within {
+                            outside.store(true, Ordering::Relaxed);
+                        }
                         return;
                     }
                     let mut place = start;
@@ -50,7 +68,11 @@ impl<T: Element> Tensor<T> {
                     }
                 });
             });
-        })
+        })?;
+        if outside.into_inner() {
+            check_index(op, places, d, size)?;
+        }
+        Ok(picked)
     }
 
     /// `f(element, value)` for each element that `index` names along `dim`, in order, with the value of `src` for it.
@@ -217,20 +239,35 @@ impl<T: Element> Tensor<T> {
         for x in tensors.iter().filter(|x| x.numel() > 0) {
             pieces.push((x.source(), x.shape()[d] * inner));
         }
+        let copy = |source: &Source<'_, T>, at: usize, out: &mut [T]| match source.flat() {
+            Some(flat) => out.copy_from_slice(&flat[at..at + out.len()]),
+            None => source.gather(at, out),
+        };
         Tensor::build(op, &shape, |out| {
-            par::split(out, row, row, |first, out| {
-                for (i, mut out) in out.chunks_exact_mut(row.max(1)).enumerate() {
-                    for (source, width) in &pieces {
-                        let (now, later) = out.split_at_mut(*width);
-                        let at = (first + i) * width;
-                        match source.flat() {
-                            Some(flat) => now.copy_from_slice(&flat[at..at + width]),
-                            None => source.gather(at, now),
-                        }
-                        out = later;
+            let long = row > par::GRAIN;
+            let row_at = |i: usize, mut out: &mut [T]| {
+                for (source, width) in &pieces {
+                    let (now, later) = out.split_at_mut(*width);
+                    if long {
+                        let copy = |at, out: &mut [T]| copy(source, i * width + at, out);
+                        par::split(now, 1, 1, copy);
+                    } else {
+                        copy(source, i * width, now);
                     }
+                    out = later;
                 }
-            });
+            };
+            let rows = |first, out: &mut [T]| {
+                for (i, out) in out.chunks_exact_mut(row.max(1)).enumerate() {
+                    row_at(first + i, out);
+                }
+            };
+            // Few long rows are shared out each by itself.
+            if long {
+                rows(0, out)
+            } else {
+                par::split(out, row, row, rows)
+            }
         })
     }
 

@@ -16,6 +16,8 @@ const ALONE: usize = 1 << 17;
 /// Below it, folding many accumulators costs more than waiting for few, and below the other, than for fewer still.
 const SHORT: usize = 256;
 const SHORTER: usize = 48;
+/// Below it, one is enough.
+const SHORTEST: usize = 16;
 /// At least so many elements are folded before their accumulators are combined.
 pub(super) const CHUNK: usize = 1 << 15;
 /// Of very long tensors a chunk is one part in so many: enough to keep threads equally busy.
@@ -39,7 +41,10 @@ pub trait Reducer<T>: Copy + Send + Sync {
     {
         // Independent accumulators, enough to hide the latency of a step under the widest vectors: eight AVX2
         // registers of them, four of AVX-512.
-        if x.len() < SHORTER {
+        if x.len() < SHORTEST {
+            x.iter()
+                .fold(self.identity(), |acc, &x| self.add::<I>(acc, x))
+        } else if x.len() < SHORTER {
             few_lanes::<I, T, Self, 8>(self, x)
         } else if x.len() < SHORT {
             few_lanes::<I, T, Self, 16>(self, x)
@@ -47,6 +52,33 @@ pub trait Reducer<T>: Copy + Send + Sync {
             lanes::<I, T, Self, 64>(self, x)
         } else {
             lanes::<I, T, Self, 32>(self, x)
+        }
+    }
+}
+
+/// Rows of few elements, one after the other, each folded as [`Run`] folds it.
+struct FoldRows<'a, T, R: Reducer<T>>(R, &'a [T], usize, &'a mut [R::Acc]);
+
+impl<T: Copy, R: Reducer<T>> Kernel for FoldRows<'_, T, R> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        /// Rows folded side by side, each of whose steps waits for the one before.
+        const ROWS: usize = 8;
+        let FoldRows(r, rows, len, out) = self;
+        let (groups, rest) = out.as_chunks_mut::<ROWS>();
+        let whole = groups.len() * ROWS * len;
+        for (acc, rows) in groups.iter_mut().zip(rows.chunks_exact(ROWS * len)) {
+            let mut sums = [r.identity(); ROWS];
+            for j in 0..len {
+                for (k, sum) in sums.iter_mut().enumerate() {
+                    *sum = r.add::<I>(*sum, rows[k * len + j]);
+                }
+            }
+            *acc = sums;
+        }
+        for (acc, row) in rest.iter_mut().zip(rows[whole..].chunks_exact(len)) {
+            *acc = row.iter().fold(r.identity(), |acc, &x| r.add::<I>(acc, x));
         }
     }
 }
@@ -301,6 +333,21 @@ pub fn fold_dims<T, R, O>(
         return;
     }
     let adjacent = len > 0 && row(0).flat().is_some();
+    if (1..SHORTEST).contains(&len) && adjacent && places.pitch() == Some(len) {
+        /// Rows folded before their accumulators are finished.
+        const AT_A_TIME: usize = 256;
+        let first = places.place(0);
+        return par::split(out, 1, len + 2, |start, out| {
+            let mut accs = [r.identity(); AT_A_TIME];
+            for (i, out) in out.chunks_mut(AT_A_TIME).enumerate() {
+                let (n, at) = (out.len(), first + (start + i * AT_A_TIME) * len);
+                dispatch(FoldRows(r, &data[at..at + n * len], len, &mut accs[..n]));
+                for (o, &acc) in out.iter_mut().zip(&accs) {
+                    *o = finish(acc);
+                }
+            }
+        });
+    }
     par::split(out, 1, len + 8, |start, out| {
         if adjacent {
             // Each row is dispatched by itself: inlined into a loop over rows, the lanes of a run were compiled badly.
