@@ -24,8 +24,8 @@ fn per_chunk(items: usize, width: usize, cost: usize) -> Option<usize> {
     let most = (GRAIN / 2 / cost).max(items.div_ceil(MAX_CHUNKS)).max(1);
     // As large as each other, and so many that two or four threads have as much to do.
     let n = items.div_ceil(items.div_ceil(most).next_multiple_of(4));
-    // Whole vectors, so that no chunk but the last has a remainder.
-    let n = if width == 1 {
+    // Whole vectors, so that no chunk but the last has a remainder; not of items so dear that few of them are enough.
+    let n = if width == 1 && n > ALIGN / 2 {
         n.next_multiple_of(ALIGN)
     } else {
         n
