@@ -6,9 +6,10 @@ use crate::kernel::dispatch::{Kernel, dispatch};
 use crate::kernel::isa::Isa;
 use crate::kernel::lanes::WIDTH;
 use crate::kernel::reduce::Run;
+use crate::kernel::rows::RowBlock;
 use crate::kernel::standing::Neighbours;
 use crate::reduce::{Max, Min};
-use crate::rows::{reduce_rows, reduce_standing};
+use crate::rows::{reduce_blocks, reduce_standing};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 
@@ -39,6 +40,63 @@ impl<T: Number> Kernel for ArgExtreme<'_, T> {
     }
 }
 
+/// [`ArgExtreme`] of the rows of a block.
+struct ArgExtremes<'a, T> {
+    rows: RowBlock<'a, T>,
+    out: &'a mut [i64],
+    least: bool,
+}
+impl<T: Number> Kernel for ArgExtremes<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let ArgExtremes { rows, out, least } = self;
+        let len = rows.row_len();
+        if len >= WIDTH {
+            for (i, o) in out.iter_mut().enumerate() {
+                let row = rows.row(i);
+                *o = dispatch(ArgExtreme { row, least }) as i64;
+            }
+            return;
+        }
+        // Rows that fill no vector, as many of them side by side.
+        for (i, out) in out.chunks_mut(WIDTH).enumerate() {
+            let mut columns = [[T::ZERO; WIDTH]; WIDTH];
+            for lane in 0..out.len() {
+                for (column, &x) in columns.iter_mut().zip(rows.row(i * WIDTH + lane)) {
+                    column[lane] = x;
+                }
+            }
+            let (mut best, mut place) = (columns[0], [0; WIDTH]);
+            for (j, column) in columns[..len].iter().enumerate().skip(1) {
+                better(&mut best, &mut place, column, j as i32, least);
+            }
+            for (o, &place) in out.iter_mut().zip(&place) {
+                *o = i64::from(place);
+            }
+        }
+    }
+}
+
+/// Takes those of the elements `j` of rows that are better than what was found before.
+#[inline(always)]
+fn better<T: Number, const LANES: usize>(
+    best: &mut [T; LANES],
+    place: &mut [i32; LANES],
+    column: &[T; LANES],
+    j: i32,
+    least: bool,
+) {
+    for lane in 0..LANES {
+        let (x, b) = (column[lane], best[lane]);
+        // The first NaN is better than anything.
+        let better = if least { x < b } else { x > b } | x.is_nan_();
+        let better = better & !b.is_nan_();
+        best[lane] = if better { x } else { b };
+        place[lane] = if better { j } else { place[lane] };
+    }
+}
+
 /// [`ArgExtreme`] of rows that stand.
 struct StandingArgExtremes<'a, T> {
     rows: Neighbours<'a, 'a, T>,
@@ -63,14 +121,7 @@ impl<T: Number> Kernel for StandingArgExtremes<'_, T> {
                     Some(column) => x = *column,
                     None => x[..column.len()].copy_from_slice(column),
                 }
-                for lane in 0..LANES {
-                    let (x, b) = (x[lane], best[lane]);
-                    // The first NaN is better than anything.
-                    let better = if least { x < b } else { x > b } | x.is_nan_();
-                    let better = better & !b.is_nan_();
-                    best[lane] = if better { x } else { b };
-                    place[lane] = if better { j as i32 } else { place[lane] };
-                }
+                better(&mut best, &mut place, &x, j as i32, least);
             }
             for (o, &place) in out.iter_mut().zip(&place) {
                 *o = i64::from(place);
@@ -151,8 +202,8 @@ impl<T: Number> Tensor<T> {
         {
             return index;
         }
-        reduce_rows(op, self, &mask, shape, |_, row| {
-            dispatch(ArgExtreme { row, least }) as i64
+        reduce_blocks(op, self, &mask, shape, |_, rows, out| {
+            dispatch(ArgExtremes { rows, out, least })
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::element::{Element, Number};
 use crate::error::{Dims, Error, Result};
+use crate::kernel::lanes::copy_run;
 use crate::kernel::par;
-use crate::kernel::source::Source;
 use crate::layout::{Layout, checked_numel, unravel};
 use crate::tensor::Tensor;
 use std::ops::Range;
@@ -239,35 +239,36 @@ impl<T: Element> Tensor<T> {
         for x in tensors.iter().filter(|x| x.numel() > 0) {
             pieces.push((x.source(), x.shape()[d] * inner));
         }
-        let copy = |source: &Source<'_, T>, at: usize, out: &mut [T]| match source.flat() {
-            Some(flat) => out.copy_from_slice(&flat[at..at + out.len()]),
-            None => source.gather(at, out),
-        };
         Tensor::build(op, &shape, |out| {
-            let long = row > par::GRAIN;
-            let row_at = |i: usize, mut out: &mut [T]| {
-                for (source, width) in &pieces {
-                    let (now, later) = out.split_at_mut(*width);
-                    if long {
-                        let copy = |at, out: &mut [T]| copy(source, i * width + at, out);
-                        par::split(now, 1, 1, copy);
-                    } else {
-                        copy(source, i * width, now);
+            if row > par::GRAIN {
+                // Each piece of a long row is shared out by itself.
+                for (i, mut out) in out.chunks_exact_mut(row).enumerate() {
+                    for (source, width) in &pieces {
+                        let (now, later) = out.split_at_mut(*width);
+                        par::split(now, 1, 1, |at, out| match source.flat() {
+                            Some(flat) => out.copy_from_slice(&flat[i * width + at..][..out.len()]),
+                            None => source.gather(i * width + at, out),
+                        });
+                        out = later;
                     }
-                    out = later;
                 }
-            };
-            let rows = |first, out: &mut [T]| {
-                for (i, out) in out.chunks_exact_mut(row.max(1)).enumerate() {
-                    row_at(first + i, out);
-                }
-            };
-            // Few long rows are shared out each by itself.
-            if long {
-                rows(0, out)
-            } else {
-                par::split(out, row, row, rows)
+                return;
             }
+            par::split(out, row, row, |first, out| {
+                let mut readers: Vec<_> = pieces.iter().map(|(x, _)| x.reader()).collect();
+                // Some rows of each piece after the other, since what is read of them together takes a step for each row.
+                let together = (2048 / row.max(1)).max(1);
+                for (block, out) in out.chunks_mut(row.max(1) * together).enumerate() {
+                    let (at, rows, mut from) = (first + block * together, out.len() / row, 0);
+                    for (reader, (_, width)) in readers.iter_mut().zip(&pieces) {
+                        let piece = reader.read(at * width, rows * width);
+                        for (out, x) in out.chunks_exact_mut(row).zip(piece.chunks_exact(*width)) {
+                            copy_run(&mut out[from..from + width], x);
+                        }
+                        from += width;
+                    }
+                }
+            });
         })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::element::Element;
 use crate::error::{Dims, Error, Result};
+use crate::kernel::lanes::copy_run;
 use crate::kernel::par;
 use crate::shape::IntoShape;
 use crate::tensor::Tensor;
@@ -164,6 +165,7 @@ impl<T: Element> Tensor<T> {
         Tensor::build("pad", &shape[..], |out| {
             let (outer, width) = (&shape[..shape.len() - 1], shape[shape.len() - 1] as usize);
             par::split(out, width, width + 8, |first, out| {
+                let mut reader = source.reader();
                 for (row, out) in out.chunks_exact_mut(width.max(1)).enumerate() {
                     // The row of the part that goes here, if any.
                     let (mut rest, mut at, mut stride) = (first + row, Some(0), 1);
@@ -179,7 +181,7 @@ impl<T: Element> Tensor<T> {
                         continue;
                     };
                     out[..left].fill(value);
-                    source.gather(at * n, &mut out[left..left + n]);
+                    copy_run(&mut out[left..left + n], reader.read(at * n, n));
                     out[left + n..].fill(value);
                 }
             });

@@ -41,6 +41,16 @@ pub fn copy_short<T: Copy>(to: &mut [T], from: &[T]) {
     }
 }
 
+/// `to = from`, without a call if there are at most [`WIDTH`] elements.
+#[inline(always)]
+pub fn copy_run<T: Copy>(to: &mut [T], from: &[T]) {
+    if to.len() <= WIDTH {
+        copy_short(to, from);
+    } else {
+        to.copy_from_slice(from);
+    }
+}
+
 /// Copies the first `N` elements and the last, if there are so many.
 #[inline(always)]
 fn copy_ends<T: Copy, const N: usize>(to: &mut [T], from: &[T]) -> bool {

@@ -149,9 +149,10 @@ impl<'s, 'a, T: Copy> Reader<'s, 'a, T> {
         }
         // What is staged serves again where it begins with the same elements and is long enough.
         let (from, reusable) = match form {
-            Form::Runs(n) => {
+            Form::Runs(n) | Form::Gathered(n) => {
                 self.seek(at, n);
-                if len <= n - self.column {
+                let is_run = matches!(self.source.dims(), [.., (_, 1)]);
+                if is_run && len <= n - self.column {
                     let place = self.row + self.column as isize;
                     return self.source.run(place as usize, len);
                 }
@@ -170,7 +171,6 @@ impl<'s, 'a, T: Copy> Reader<'s, 'a, T> {
                 };
                 (Some((self.row, self.column)), rows * n - self.column)
             }
-            Form::Gathered(_) => (None, 0),
         };
         let again = from.is_some() && self.held == from && len <= self.stage.len().min(reusable);
         if !again {

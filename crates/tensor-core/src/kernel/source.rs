@@ -235,8 +235,17 @@ impl<'a, T: Copy> Source<'a, T> {
         let mut out = out;
         loop {
             let n = (inner - column).min(out.len());
-            let (now, later) = out.split_at_mut(n);
-            copy_strided(self.data, row + column as isize * stride, stride, now);
+            let start = row + column as isize * stride;
+            let whole = self
+                .data
+                .get(start as usize..)
+                .and_then(|x| x.first_chunk());
+            match (whole, out.first_chunk_mut::<LINE>()) {
+                // A whole vector in place of a short row: what it writes beyond it, the next row overwrites.
+                (Some(from), Some(to)) if stride == 1 && n <= LINE => *to = *from,
+                _ => copy_strided(self.data, start, stride, &mut out[..n]),
+            }
+            let later = &mut out[n..];
             if later.is_empty() {
                 return;
             }
