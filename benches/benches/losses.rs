@@ -89,6 +89,30 @@ fn cross_entropies(c: &mut Criterion) {
     );
 }
 
+/// Pictures whose pixels have one of 21 classes.
+fn of_pixels(c: &mut Criterion) {
+    const PIXELS: usize = 128 * 128;
+    case(
+        c,
+        "losses/cross_entropy_of_pixels/4x21x128x128",
+        || {
+            let t = classes(4 * PIXELS, 21, 2);
+            let t = t.reshape([4, 128, 128]).expect("as many elements");
+            (vec![uniform([4, 21, 128, 128], -4.0, 4.0, 1)], t)
+        },
+        |(x, t)| step::<1>(x, |v| cross_entropy(&v[0], t)),
+        |(x, t), y| {
+            let (logits, t) = (x[0].buffer(), t.to_vec());
+            let costs = t.iter().enumerate().map(|(i, &t)| {
+                let at = i / PIXELS * 21 * PIXELS + i % PIXELS;
+                let row: Vec<f32> = (0..21).map(|c| logits[at + c * PIXELS]).collect();
+                logsumexp(&row) - f64::from(row[t as usize])
+            });
+            close(y.0, costs.sum::<f64>() / t.len() as f64, 1e-5);
+        },
+    );
+}
+
 /// Logits, and distributions over 1000 classes for them.
 fn distributions() -> Data {
     let t = uniform([4096, 1000], -2.0, 2.0, 2).softmax(-1);
@@ -198,5 +222,5 @@ fn embeddings(c: &mut Criterion) {
 }
 
 fn main() {
-    benches::main(&[cross_entropies, pointwise_losses, embeddings]);
+    benches::main(&[cross_entropies, of_pixels, pointwise_losses, embeddings]);
 }

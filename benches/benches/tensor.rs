@@ -175,6 +175,57 @@ fn transposed(c: &mut Criterion) {
     );
 }
 
+/// Operands that are broadcast, and classes of pixels.
+fn broadcast(c: &mut Criterion) {
+    for (rows, columns) in [(1_000, 1_000), (100_000, 10)] {
+        let whole = move || uniform([rows, columns], -4.0, 4.0, 1);
+        case(
+            c,
+            &format!("tensor/add_row/{rows}x{columns}"),
+            || (whole(), uniform([columns], -4.0, 4.0, 2)),
+            |(x, row)| x.add(row).expect("rows of one length"),
+            |(x, row), y| {
+                for (i, j) in [(0, 0), (1, columns - 1), (rows - 1, 3)] {
+                    let (x, row) = (x.buffer()[i * columns + j], row.buffer()[j]);
+                    close(
+                        y.buffer()[i * columns + j],
+                        f64::from(x) + f64::from(row),
+                        1e-6,
+                    );
+                }
+            },
+        );
+        case(
+            c,
+            &format!("tensor/mul_column/{rows}x{columns}"),
+            || (whole(), uniform([rows, 1], -4.0, 4.0, 2)),
+            |(x, column)| x.mul(column).expect("as many rows"),
+            |(x, column), y| {
+                for (i, j) in [(0, 0), (1, columns - 1), (rows - 1, 3)] {
+                    let (x, column) = (x.buffer()[i * columns + j], column.buffer()[i]);
+                    let product = f64::from(x) * f64::from(column);
+                    close(y.buffer()[i * columns + j], product, 1e-6);
+                }
+            },
+        );
+    }
+    case(
+        c,
+        "tensor/softmax_of_pixels/4x21x128x128",
+        || uniform([4, 21, 128, 128], -4.0, 4.0, 1),
+        |x| x.softmax(1).expect("four dimensions"),
+        |x, y| {
+            let logits: Vec<f32> = (0..21).map(|c| x.buffer()[c * 128 * 128 + 5]).collect();
+            let share = (f64::from(logits[2]) - logsumexp(&logits)).exp();
+            close(
+                y.select(1, 2).expect("a class").buffer()[2 * 128 * 128 + 5],
+                share,
+                1e-5,
+            );
+        },
+    );
+}
+
 fn main() {
-    benches::main(&[sums, rows, elementwise, transposed]);
+    benches::main(&[sums, rows, elementwise, transposed, broadcast]);
 }

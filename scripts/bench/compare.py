@@ -81,7 +81,8 @@ def work(name):
         "cross_entropy": 3, "cross_entropy_smoothed": 3, "nll_log_softmax": 3, "cross_entropy_soft": 5,
         "kl_div_log_softmax": 5, "bce_with_logits": 5, "bce": 5, "mse": 5, "l1": 5, "smooth_l1": 5, "huber": 5,
         "cosine_embedding": 6, "triplet_margin": 9, "exp": 2, "tanh": 2, "sigmoid": 2, "add": 2, "softmax": 2,
-        "log_softmax": 2, "add_transposed": 2, "channels_last": 2,
+        "log_softmax": 2, "add_transposed": 2, "channels_last": 2, "add_row": 2, "mul_column": 2, "softmax_of_pixels": 2,
+        "cross_entropy_of_pixels": 3,
     }
     return "bytes", 4 * numel * passes.get(kind, 1)
 

@@ -68,6 +68,12 @@ for k in (20, 1000):
     with_classes("nll_log_softmax", 4096, k, lambda x, t: F.nll_loss(F.log_softmax(x, -1), t))
 
 
+@case("losses/cross_entropy_of_pixels/4x21x128x128")
+def _():
+    x, t = leaf(uniform((4, 21, 128, 128), -4, 4)), torch.randint(0, 21, (4, 128, 128))
+    return step(lambda: F.cross_entropy(x, t), x)
+
+
 @case("losses/cross_entropy_soft/4096x1000")
 def _():
     x, t = leaf(uniform((4096, 1000), -4, 4)), uniform((4096, 1000), -2, 2).softmax(-1)
@@ -205,6 +211,25 @@ for n in (1024, 2048):
 def _():
     x = uniform((8, 64, 56, 56), -4, 4)
     return lambda: x.permute(0, 2, 3, 1).contiguous()
+
+
+for rows, columns in ((1_000, 1_000), (100_000, 10)):
+
+    @case(f"tensor/add_row/{rows}x{columns}")
+    def _(rows=rows, columns=columns):
+        x, row = uniform((rows, columns), -4, 4), uniform((columns,), -4, 4)
+        return lambda: x + row
+
+    @case(f"tensor/mul_column/{rows}x{columns}")
+    def _(rows=rows, columns=columns):
+        x, column = uniform((rows, columns), -4, 4), uniform((rows, 1), -4, 4)
+        return lambda: x * column
+
+
+@case("tensor/softmax_of_pixels/4x21x128x128")
+def _():
+    x = uniform((4, 21, 128, 128), -4, 4)
+    return lambda: x.softmax(1)
 
 
 # matmul.rs
