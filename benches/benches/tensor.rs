@@ -183,7 +183,7 @@ fn broadcast(c: &mut Criterion) {
             c,
             &format!("tensor/add_row/{rows}x{columns}"),
             || (whole(), uniform([columns], -4.0, 4.0, 2)),
-            |(x, row)| x.add(row).expect("rows of one length"),
+            |(x, row)| x.add(&*row).expect("rows of one length"),
             |(x, row), y| {
                 for (i, j) in [(0, 0), (1, columns - 1), (rows - 1, 3)] {
                     let (x, row) = (x.buffer()[i * columns + j], row.buffer()[j]);
@@ -199,7 +199,7 @@ fn broadcast(c: &mut Criterion) {
             c,
             &format!("tensor/mul_column/{rows}x{columns}"),
             || (whole(), uniform([rows, 1], -4.0, 4.0, 2)),
-            |(x, column)| x.mul(column).expect("as many rows"),
+            |(x, column)| x.mul(&*column).expect("as many rows"),
             |(x, column), y| {
                 for (i, j) in [(0, 0), (1, columns - 1), (rows - 1, 3)] {
                     let (x, column) = (x.buffer()[i * columns + j], column.buffer()[i]);

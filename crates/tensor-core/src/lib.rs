@@ -14,8 +14,8 @@
 //!
 //! The modules in the order in which to read them: [`error`], [`element`], [`shape`] and [`layout`] are what a tensor
 //! is made of; [`tensor`] is the thing itself; `view`, `create` and `random` make tensors; `map`, `arith`,
-//! `activation`, `reduce`, `norm`, [`rows`], [`softmax`], `extreme`, `scan`, `sort`, `index`, `place`, [`tiles`], `matmul` and [`product`]
-//! compute; `display` prints; [`kernel`] holds their inner loops.
+//! `activation`, `reduce`, `norm`, [`rows`], [`softmax`], `extreme`, `scan`, `sort`, `index`, `join`, `place`, [`tiles`],
+//! `matmul` and [`product`] compute; `display` prints; [`kernel`] holds their inner loops.
 
 pub mod activation;
 pub mod algebra;
@@ -40,6 +40,7 @@ pub mod indexing;
     feature = "ndarray"
 ))]
 pub mod interop;
+mod join;
 pub mod kernel;
 pub mod layout;
 pub mod linalg;
