@@ -21,6 +21,16 @@ fn logs<I: Isa>(rest: [f64; WIDTH]) -> [f64; WIDTH] {
     logs
 }
 
+/// `max + ln(1 + rest)` of as many rows; an infinite `max` with a 0 stays as it is.
+#[inline(always)]
+fn totals<I: Isa, T: Float>(max: &[T; WIDTH], rest: [f64; WIDTH]) -> [T; WIDTH] {
+    let (logs, mut totals) = (logs::<I>(rest), [T::ZERO; WIDTH]);
+    for (total, (m, log)) in totals.iter_mut().zip(max.iter().zip(&logs)) {
+        *total = T::of(m.f64() + log);
+    }
+    totals
+}
+
 /// `ln Σ e^x` of the rows of a block, short ones side by side.
 struct LogSums<'a, T> {
     len: usize,
@@ -44,12 +54,7 @@ impl<T: Float> Kernel for LogSums<'_, T> {
                 Some(parts) => parts,
                 None => sums_of_rows::<I, T>(self.rows, at, n, &mut []),
             };
-            // An infinite maximum with a 0 stays as it is.
-            let (logs, mut values) = (logs::<I>(rest), [T::ZERO; WIDTH]);
-            for (v, (m, log)) in values.iter_mut().zip(max.iter().zip(&logs)) {
-                *v = T::of(m.f64() + log);
-            }
-            out.copy_from_slice(&values[..n]);
+            out.copy_from_slice(&totals::<I, T>(&max, rest)[..n]);
         }
     }
 }
@@ -99,12 +104,7 @@ impl<T: Float> Kernel for StandingLogSums<'_, T> {
                         }
                     }
                 }
-                // An infinite maximum with a 0 stays as it is.
-                let (logs, mut values) = (logs::<I>(rest), [T::ZERO; WIDTH]);
-                for (v, (m, log)) in values.iter_mut().zip(max.iter().zip(&logs)) {
-                    *v = T::of(m.f64() + log);
-                }
-                out.copy_from_slice(&values[..out.len()]);
+                out.copy_from_slice(&totals::<I, T>(&max, rest)[..out.len()]);
             }
         }
     }

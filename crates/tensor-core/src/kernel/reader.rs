@@ -1,7 +1,7 @@
 //! A source read block after block: where a block lies is found without a division, and what was staged for one block
 //! serves the next where the elements repeat.
 
-use super::source::{Kind, Source};
+use super::source::{Kind, Source, carry, index_of};
 use smallvec::SmallVec;
 
 /// Elements of a block: small enough that all operands of an operation stay in the first-level cache.
@@ -209,25 +209,11 @@ impl<'s, 'a, T: Copy> Reader<'s, 'a, T> {
             self.column = column;
         } else if column == n {
             self.column = 0;
-            // On to the next row, by carrying.
-            for (i, &(n, stride)) in self.index.iter_mut().zip(outer).rev() {
-                *i += 1;
-                self.row += stride;
-                if *i < n {
-                    break;
-                }
-                self.row -= n as isize * stride;
-                *i = 0;
-            }
+            self.row += carry(outer, &mut self.index);
         } else {
             self.column = at % n;
-            self.row = self.source.offset() as isize;
-            let mut rest = at / n;
-            for (i, &(n, stride)) in self.index.iter_mut().zip(outer).rev() {
-                *i = rest % n;
-                rest /= n;
-                self.row += *i as isize * stride;
-            }
+            let row = index_of(at / n, outer, &mut self.index);
+            self.row = self.source.offset() as isize + row;
         }
     }
 }

@@ -225,13 +225,8 @@ impl<'a, T: Copy> Source<'a, T> {
         };
         // The position is kept as one index for each dimension, and moved on by carrying, without a division a row.
         let mut index: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
-        let (mut rest, mut column) = (at / inner, at % inner);
-        let mut row = self.offset as isize;
-        for (i, &(n, s)) in index.iter_mut().zip(outer).rev() {
-            *i = rest % n;
-            rest /= n;
-            row += *i as isize * s;
-        }
+        let mut column = at % inner;
+        let mut row = self.offset as isize + index_of(at / inner, outer, &mut index);
         let mut out = out;
         loop {
             let n = (inner - column).min(out.len());
@@ -251,17 +246,35 @@ impl<'a, T: Copy> Source<'a, T> {
             }
             out = later;
             column = 0;
-            for (i, &(n, s)) in index.iter_mut().zip(outer).rev() {
-                *i += 1;
-                row += s;
-                if *i < n {
-                    break;
-                }
-                row -= n as isize * s;
-                *i = 0;
-            }
+            row += carry(outer, &mut index);
         }
     }
+}
+
+/// Sets `index` to that of position `at` in `dims`, and returns its place, counted from the first.
+pub(super) fn index_of(mut at: usize, dims: &[(usize, isize)], index: &mut [usize]) -> isize {
+    let mut place = 0;
+    for (i, &(n, stride)) in index.iter_mut().zip(dims).rev() {
+        *i = at % n;
+        at /= n;
+        place += *i as isize * stride;
+    }
+    place
+}
+
+/// Moves `index` on to the next position of `dims`, and returns by how much its place changes.
+pub(super) fn carry(dims: &[(usize, isize)], index: &mut [usize]) -> isize {
+    let mut step = 0;
+    for (i, &(n, stride)) in index.iter_mut().zip(dims).rev() {
+        *i += 1;
+        step += stride;
+        if *i < n {
+            break;
+        }
+        step -= n as isize * stride;
+        *i = 0;
+    }
+    step
 }
 
 /// `out[i n..(i + 1) n] = data[place + i stride]`
