@@ -90,6 +90,57 @@ fn products_have_the_same_bits_on_any_number_of_threads() {
     }
 }
 
+/// Classes of pixels, so many of these that a plane is several strips and chunks begin within one: the same bits on any number
+/// of threads, and as rows.
+#[test]
+fn classes_of_pixels_have_the_same_bits_on_any_number_of_threads() {
+    let pools = pools();
+    for classes in [2usize, 10, 21] {
+        let n = 3 * classes * 4_321;
+        let x: Vec<f32> = (0..n)
+            .map(|i| (i * 7_919 % 10_007) as f32 / 1_000.0)
+            .collect();
+        let x = Tensor::from_vec(x, [3, classes, 4_321]).unwrap();
+        let rows = x.transpose(1, 2).unwrap().contiguous();
+        type Op = fn(&Tensor<f32>, isize) -> Tensor<f32>;
+        let ops: [(&str, Op); 4] = [
+            ("softmax", |x, d| x.softmax(d).unwrap()),
+            ("log_softmax", |x, d| x.log_softmax(d).unwrap()),
+            ("logsumexp", |x, d| x.logsumexp(keepdim(d)).unwrap()),
+            ("argmax", |x, d| {
+                x.argmax(d).unwrap().unsqueeze(d).unwrap().cast()
+            }),
+        ];
+        for (name, op) in ops {
+            let what = format!("{name} of {classes} classes");
+            same_on_all(&pools, &what, || op(&x, 1));
+            let lain = op(&rows, 2).transpose(1, 2).unwrap();
+            assert_eq!(bits(&op(&x, 1)), bits(&lain), "{what}");
+        }
+    }
+}
+
+/// Long rows of which each piece is shared out by itself, in order and transposed, and a tensor of one number.
+#[test]
+fn long_pieces_are_joined_by_all_threads() {
+    let n = 300usize;
+    let x: Vec<f32> = (0..n * n).map(|i| i as f32).collect();
+    let x = Tensor::from_vec(x, [n, n]).unwrap();
+    let all = Tensor::cat(&[&x, &x.t(), &x], 0).unwrap();
+    let stacked = Tensor::stack(&[&x.t(), &x], 0).unwrap();
+    let twos = Tensor::full([n, n], 2.0f32).unwrap();
+    for i in 0..n {
+        for j in 0..n {
+            let (own, turned) = ((i * n + j) as f32, (j * n + i) as f32);
+            assert_eq!(all[[i, j]], own);
+            assert_eq!(all[[n + i, j]], turned);
+            assert_eq!(all[[2 * n + i, j]], own);
+            assert_eq!([stacked[[0, i, j]], stacked[[1, i, j]]], [turned, own]);
+            assert_eq!(twos[[i, j]], 2.0);
+        }
+    }
+}
+
 #[test]
 fn strange_numbers_spread_alike_on_any_number_of_threads() {
     let pools = pools();

@@ -224,3 +224,21 @@ fn collect_dyn<R: Send>(
         f(i * per_chunk..((i + 1) * per_chunk).min(items))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::per_chunk;
+
+    /// Few rows of many elements are as much work as many rows of few, and are shared out as evenly.
+    #[test]
+    fn few_dear_items_are_shared_out() {
+        assert_eq!(per_chunk(10, 1, 100_000), Some(1));
+        assert_eq!(per_chunk(2, 1, 40_000), Some(1));
+        assert_eq!(per_chunk(100, 10_000, 10_000), Some(3));
+        // Two threads have two of four chunks each, and all but the last are of whole vectors.
+        assert_eq!(per_chunk(100_000, 1, 1), Some(25_024));
+        // Not worth a second thread.
+        assert_eq!(per_chunk(10, 1, 100), None);
+        assert_eq!(per_chunk(1, 1, usize::MAX), None);
+    }
+}
