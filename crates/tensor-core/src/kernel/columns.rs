@@ -142,12 +142,6 @@ impl<T: Float> Columns<T> {
         self.columns[i][row] = value;
     }
 
-    /// Element `i` of a row.
-    #[inline(always)]
-    pub fn at(&self, row: usize, i: usize) -> T {
-        self.columns[i][row]
-    }
-
     /// The columns.
     #[inline(always)]
     pub fn iter(&self) -> impl Iterator<Item = &Column<T>> {

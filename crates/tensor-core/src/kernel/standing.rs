@@ -53,11 +53,6 @@ impl<'a, T: Copy> Standing<'a, T> {
         self.len == 0
     }
 
-    /// The number of rows.
-    pub fn n_rows(&self) -> usize {
-        self.heads.len()
-    }
-
     /// How many neighbouring rows have the same index before the dimension.
     pub fn inner(&self) -> usize {
         self.inner
