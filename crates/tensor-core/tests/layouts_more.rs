@@ -455,6 +455,13 @@ fn classes_of_pixels() {
         for x in [
             all.clone(),
             back,
+            all.flip([1]).unwrap(),
+            all.flip([3]).unwrap(),
+            all.narrow(3, 1, 4).unwrap(),
+            all.narrow(1, 0, 1)
+                .unwrap()
+                .expand([3i64, 5, 9, 7])
+                .unwrap(),
             all.select(0, 2).unwrap().unsqueeze(0).unwrap(),
         ] {
             let rows = x.permute([0, 2, 3, 1]).unwrap().contiguous();
@@ -472,6 +479,21 @@ fn classes_of_pixels() {
                 assert_eq!(bits(&stood), bits(&lain), "{name} of {classes} classes");
             }
         }
+    }
+    // Without pictures, classes or pixels.
+    for shape in [[0, 3, 20], [2, 0, 20], [2, 3, 0]] {
+        let x = Tensor::<f32>::zeros(shape).unwrap();
+        for y in [x.softmax(1).unwrap(), x.log_softmax(1).unwrap()] {
+            assert_eq!(y.shape(), shape);
+        }
+        let y = x.logsumexp(1).unwrap();
+        assert_eq!(y.shape(), [shape[0], shape[2]]);
+        assert!(y.to_vec().iter().all(|&v| v == f32::NEG_INFINITY));
+        let empty = shape[1] == 0;
+        assert!(
+            x.argmax(1)
+                .map_or(empty, |y| y.shape() == [shape[0], shape[2]])
+        );
     }
     for classes in [1, 2, 10, 16, 17, 21, 24, 25, 33] {
         check::<f32>(classes);
