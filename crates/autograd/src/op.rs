@@ -223,7 +223,8 @@ impl<T: Float> Var<T> {
         }
         let place = |x: &&Var<T>| x.node().unwrap_or(NO_NODE);
         let places = match inputs {
-            [a, b] => Inputs::from_buf([place(a), place(b)]),
+            [a, b] => Inputs::from_buf_and_len([place(a), place(b), NO_NODE], 2),
+            [a, b, c] => Inputs::from_buf([place(a), place(b), place(c)]),
             _ => inputs.iter().map(place).collect(),
         };
         let result = tape.append(value, places, inputs, op, Location::caller());

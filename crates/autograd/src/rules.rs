@@ -129,7 +129,7 @@ impl<T: Float, O: Op<T>> Shelf<T> for Run<O> {
 /// All rules of a tape.
 pub(crate) struct Rules<T: Float> {
     shelves: Vec<Rc<dyn Shelf<T>>>,
-    by_type: HashMap<TypeId, u32, BuildHasherDefault<AsItIs>>,
+    by_type: HashMap<TypeId, u32, PlainHash>,
 }
 
 impl<T: Float> Default for Rules<T> {
@@ -162,22 +162,23 @@ impl<T: Float> Rules<T> {
     }
 }
 
-/// A hash of what is one already.
+/// A hash of keys that no stranger chooses: types, and identities that were counted.
 #[derive(Default)]
-struct AsItIs(u64);
+pub(crate) struct Plain(u64);
 
-impl Hasher for AsItIs {
+/// For the maps that an operation is looked up in, which take longer by the hash of the standard library.
+pub(crate) type PlainHash = BuildHasherDefault<Plain>;
+
+impl Hasher for Plain {
     fn finish(&self) -> u64 {
         self.0
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for &b in bytes {
-            self.0 = (self.0.rotate_left(5) ^ u64::from(b)).wrapping_mul(0x517c_c1b7_2722_0a95);
-        }
+        bytes.iter().for_each(|&b| self.write_u64(u64::from(b)));
     }
 
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+    fn write_u64(&mut self, part: u64) {
+        self.0 = (self.0.rotate_left(5) ^ part).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 }

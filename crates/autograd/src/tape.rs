@@ -2,7 +2,7 @@
 
 use crate::hook::Extras;
 use crate::op::Op;
-use crate::rules::{Place, Rules, Shelf};
+use crate::rules::{Place, PlainHash, Rules, Shelf};
 use crate::var::Var;
 use crate::watch::{Watch, Watcher};
 use smallvec::SmallVec;
@@ -17,7 +17,7 @@ use tensor_core::layout::dims;
 use tensor_core::{Anomaly, Dims, Float, Tensor};
 
 /// The nodes of an operation's operands, [`NO_NODE`] for one that depends on no leaf.
-pub(crate) type Inputs = SmallVec<[usize; 2]>;
+pub(crate) type Inputs = SmallVec<[usize; 3]>;
 
 pub(crate) const NO_NODE: usize = usize::MAX;
 
@@ -49,7 +49,7 @@ impl<T: Float> Record<T> {
 }
 
 /// The places of parameters by their identities, shared with the gradients that were taken of them.
-pub(crate) type Places = Arc<HashMap<u64, usize>>;
+pub(crate) type Places = Arc<HashMap<u64, usize, PlainHash>>;
 
 struct Inner<T: Float> {
     id: u64,

@@ -4,6 +4,7 @@ use crate::parts::{Buffer, Count, Draws};
 use crate::state::State;
 use losses::autograd::{Float, Param};
 use losses::{Result, Tensor, Var};
+use std::borrow::Cow;
 
 /// A named part of a model, as [`Parts::walk`] shows it.
 #[derive(Clone, Copy, Debug)]
@@ -324,15 +325,16 @@ impl Sizes {
 
 /// The name of a part within a whole.
 #[doc(hidden)]
-pub fn join(whole: &str, part: &str) -> String {
+pub fn join<'a>(whole: &str, part: &'a str) -> Cow<'a, str> {
+    if whole.is_empty() {
+        return Cow::Borrowed(part);
+    }
     // Every step of an optimizer walks over all names: `format!` takes longer than small updates do.
     let mut name = String::with_capacity(whole.len() + 1 + part.len());
-    if !whole.is_empty() {
-        name.push_str(whole);
-        name.push('.');
-    }
+    name.push_str(whole);
+    name.push('.');
     name.push_str(part);
-    name
+    Cow::Owned(name)
 }
 
 /// Implements [`Parts`] for a struct from the list of its fields that have parameters; their names are the fields'.

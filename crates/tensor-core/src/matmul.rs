@@ -154,25 +154,33 @@ impl<T: Number> Tensor<T> {
         let mut shape: Dims = rows.into();
         shape.push(outputs);
         let too_large = |x: &Tensor<T>| checked_numel(x.shape()).is_none();
-        let tall = match checked_numel(rows) {
-            Some(n) if !too_large(self) && !too_large(weight) => self.view([n, inputs]),
+        let rows = match checked_numel(rows) {
+            Some(rows) if !too_large(self) && !too_large(weight) => rows,
             _ => return Err(Error::size(op, &shape)),
         };
-        let Ok(tall) = tall else {
-            // Rows that lie at no one distance from each other are multiplied batch by batch.
-            let y = self.matmul(&weight.t()).map_err(|e| e.named(op))?;
-            return bias.map_or(Ok(y.clone()), |b| y.add(b));
+        let viewed = match self.ndim() {
+            2 => None,
+            _ => match self.view([rows, inputs]) {
+                Ok(tall) => Some(tall),
+                Err(_) => {
+                    // Rows that lie at no one distance from each other are multiplied batch by batch.
+                    let y = self.matmul(&weight.t()).map_err(|e| e.named(op))?;
+                    return bias.map_or(Ok(y.clone()), |b| y.add(b));
+                }
+            },
         };
-        let (x, transposed) = (matrix(&tall), matrix(weight).t());
+        let tall = viewed.as_ref().unwrap_or(self);
+        let (x, transposed) = (matrix(tall), matrix(weight).t());
         Tensor::build(op, &shape, |out| match bias {
             // Each row begins with the bias, and the product is added to it there.
-            Some(bias) if outputs > 0 => {
-                let source = bias.source();
-                let mut rows = out.chunks_exact_mut(outputs);
-                if let Some(first) = rows.next() {
-                    source.gather(0, first);
-                    let first = &*first;
-                    rows.for_each(|row| row.copy_from_slice(first));
+            Some(bias) if outputs > 0 && !out.is_empty() => {
+                bias.source().gather(0, &mut out[..outputs]);
+                // Twice as many rows at a time: a call for each costs more than what it copies where rows are short.
+                let mut done = outputs;
+                while done < out.len() {
+                    let more = done.min(out.len() - done);
+                    out.copy_within(..more, done);
+                    done += more;
                 }
                 gemm::matmul_add(x, transposed, out);
             }

@@ -37,16 +37,15 @@ impl<T: Float> Fused<T> for Linear {
         let dx = needs.get(0).then(|| dy.matmul(weight)).transpose()?;
         // All rows went through one matrix: its gradient is one product over all of them.
         let rows: usize = x.shape()[..x.ndim() - 1].iter().product();
-        let tall = |x: &Tensor<T>, width| match x.ndim() {
-            2 => Ok(x.clone()),
-            _ => x.reshape([rows, width]),
+        let tall = |x: &Tensor<T>, width| x.reshape([rows, width]);
+        let folded = match x.ndim() {
+            2 => None,
+            _ => Some((tall(dy, outputs)?, tall(x, inputs)?)),
         };
-        let dy = tall(dy, outputs)?;
-        let dw = match needs.get(1) {
-            true => Some(dy.t().matmul(&tall(x, inputs)?)?),
-            false => None,
-        };
-        let mut grads = FusedGrads::from_iter([dx, dw]);
+        let (dy, x) = folded.as_ref().map_or((dy, x), |(dy, x)| (dy, x));
+        let mut grads = FusedGrads::with_capacity(v.len());
+        grads.push(dx);
+        grads.push(needs.get(1).then(|| dy.t().matmul(x)).transpose()?);
         if v.len() > 2 {
             grads.push(needs.get(2).then(|| dy.sum(0)).transpose()?);
         }

@@ -144,7 +144,7 @@ impl<T: Float> Memory<T> {
                 return;
             };
             let n = param.value().numel();
-            let mut none = Kept::new(param.value().shape());
+            let mut none = Kept::new(&[]);
             let kept = if K == 0 {
                 // Who remembers nothing serves any model.
                 &mut none

@@ -6,7 +6,6 @@ use super::reduce::{CHUNK, Reducer};
 use super::source::Source;
 use super::{par, prefetch};
 use crate::layout::Layout;
-use smallvec::SmallVec;
 
 /// Rows added up in one task where the columns are reduced; more of short ones.
 const ROWS: usize = 256;
@@ -82,11 +81,44 @@ where
     T: Copy,
     R: Reducer<T>,
 {
-    let mut acc: SmallVec<[R::Acc; 64]> = SmallVec::from_elem(r.identity(), out.len());
-    dispatch(AddFewRows(r, rows, &mut acc));
-    out.iter_mut()
-        .zip(acc)
-        .for_each(|(o, acc)| *o = finish(acc));
+    let width = out.len();
+    for (i, out) in out.chunks_mut(ABREAST).enumerate() {
+        let acc = dispatch(Abreast(r, rows, width, i * ABREAST));
+        for (o, acc) in out.iter_mut().zip(acc) {
+            *o = finish(acc);
+        }
+    }
+}
+
+/// Columns whose accumulators stay in registers.
+const ABREAST: usize = 16;
+
+/// The columns from a place on of rows of a width, as many as are abreast; those beyond the width count for nothing.
+struct Abreast<'a, T, R>(R, &'a [T], usize, usize);
+
+impl<T: Copy, R: Reducer<T>> Kernel for Abreast<'_, T, R> {
+    type Out = [R::Acc; ABREAST];
+    #[inline(always)]
+    fn run<I: Isa>(self) -> Self::Out {
+        let Abreast(r, rows, width, from) = self;
+        let mut acc = [r.identity(); ABREAST];
+        for row in rows.chunks_exact(width) {
+            let row = &row[from..];
+            match row.first_chunk::<ABREAST>() {
+                Some(row) => {
+                    for i in 0..ABREAST {
+                        acc[i] = r.add::<I>(acc[i], row[i]);
+                    }
+                }
+                None => {
+                    for (acc, &x) in acc.iter_mut().zip(row) {
+                        *acc = r.add::<I>(*acc, x);
+                    }
+                }
+            }
+        }
+        acc
+    }
 }
 
 /// Rows in the cache, added to the accumulators of their columns.

@@ -320,7 +320,7 @@ impl<T: Float> Weights<T> {
 impl<T: Float> Parts<T> for Stack<T> {
     fn walk(&self, name: &str, f: &mut dyn FnMut(&str, Part<'_, T>)) {
         for (i, w) in self.weights.iter().enumerate() {
-            let at = |part: &str| join(name, &self.name(part, i));
+            let at = |part: &str| join(name, &self.name(part, i)).into_owned();
             w.ih.walk(&at("weight_ih"), f);
             w.hh.walk(&at("weight_hh"), f);
             w.bias_ih.walk(&at("bias_ih"), f);
@@ -333,7 +333,8 @@ impl<T: Float> Parts<T> for Stack<T> {
     fn walk_mut(&mut self, name: &str, f: &mut dyn FnMut(&str, PartMut<'_, T>)) {
         for i in 0..self.weights.len() {
             let names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"];
-            let [ih, hh, bias_ih, bias_hh, hr] = names.map(|part| join(name, &self.name(part, i)));
+            let [ih, hh, bias_ih, bias_hh, hr] =
+                names.map(|part| join(name, &self.name(part, i)).into_owned());
             let w = &mut self.weights[i];
             w.ih.walk_mut(&ih, f);
             w.hh.walk_mut(&hh, f);
