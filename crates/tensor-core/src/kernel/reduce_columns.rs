@@ -7,14 +7,16 @@ use super::source::Source;
 use super::{par, prefetch};
 use crate::layout::Layout;
 
-/// Rows added up in one task where the columns are reduced; more of short ones.
-const ROWS: usize = 256;
+/// Rows added up in one task where the columns are reduced, at most; more of short ones.
+const ROWS: usize = 1024;
+/// Tasks that suffice to keep threads equally busy.
+const TASKS: usize = 8;
 /// Columns added up side by side: their accumulators stay in the first-level cache.
-const COLUMNS: usize = 2048;
-/// Rows added to the accumulators in one pass over them.
-const AT_A_TIME: usize = 2;
-/// Columns between two looks ahead.
+const COLUMNS: usize = 1024;
+/// Columns whose accumulators stay in registers from the first of these rows to the last.
 const GROUP_OF_COLUMNS: usize = 32;
+/// How far ahead each of these rows is asked for, in bytes.
+const AHEAD: usize = 3 << 10;
 
 /// Accumulators of columns that begin with a line of memory, so that none of their vectors straddles two.
 struct Aligned<A> {
@@ -42,36 +44,75 @@ impl<A: Copy> Aligned<A> {
     }
 }
 
-/// Several rows added to the accumulators of their columns. The second rows are those that come next, to be brought
-/// nearer meanwhile.
-struct AddRows<'a, T, R: Reducer<T>, const N: usize>(
-    R,
-    [&'a [T]; N],
-    [&'a [T]; N],
-    &'a mut [R::Acc],
-);
+/// Rows that are added to the accumulators of their columns in one pass over them.
+struct AddRows<'a, T, R: Reducer<T>, const N: usize> {
+    r: R,
+    rows: [&'a [T]; N],
+    /// The distance in bytes to the rows that come next.
+    next: usize,
+    acc: &'a mut [R::Acc],
+}
 
 impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let AddRows(r, rows, next, acc) = self;
+        let AddRows { r, rows, next, acc } = self;
         let (groups, rest) = acc.as_chunks_mut::<GROUP_OF_COLUMNS>();
         let whole = groups.len() * GROUP_OF_COLUMNS;
-        let parts = rows.map(|row| row[..whole].as_chunks::<GROUP_OF_COLUMNS>().0);
-        let next = next.map(|row| row[..whole].as_chunks::<GROUP_OF_COLUMNS>().0);
-        for (i, acc) in groups.iter_mut().enumerate() {
-            let parts = parts.map(|part| &part[i]);
-            next.iter().for_each(|next| prefetch::lines(&next[i], 0));
-            for (i, acc) in acc.iter_mut().enumerate() {
-                *acc = parts
-                    .iter()
-                    .fold(*acc, |acc, part| r.add::<I>(acc, part[i]));
-            }
-        }
+        let rows_of_groups = rows.map(|row| row[..whole].as_chunks::<GROUP_OF_COLUMNS>().0);
+        // What is asked for ahead lies in these rows at first, and at last in those that come next.
+        let bytes = size_of::<[T; GROUP_OF_COLUMNS]>();
+        let here = groups.len().saturating_sub(AHEAD / bytes.max(1));
+        let (first, last) = groups.split_at_mut(here);
+        add_groups::<I, _, _, N>(r, rows_of_groups.map(|row| &row[..here]), AHEAD, first);
+        let beyond = next.wrapping_sub(here * bytes);
+        add_groups::<I, _, _, N>(r, rows_of_groups.map(|row| &row[here..]), beyond, last);
         for (i, acc) in (whole..).zip(rest) {
             *acc = rows.iter().fold(*acc, |acc, row| r.add::<I>(acc, row[i]));
         }
+    }
+}
+
+/// Rows of a tensor, up to one.
+struct Span<'a, T> {
+    data: &'a [T],
+    rows: Source<'a, T>,
+    end: usize,
+}
+
+impl<T: Copy + Default + Send + Sync> Span<'_, T> {
+    /// Adds so many rows from `at` on, which is moved beyond them, to the accumulators of as many columns.
+    fn add<R: Reducer<T>, const N: usize>(&self, r: R, at: &mut usize, acc: &mut [R::Acc]) {
+        let place = |row: usize| self.rows.place(row.min(self.end - 1));
+        let step = place(*at + N).wrapping_sub(place(*at));
+        dispatch(AddRows {
+            r,
+            rows: std::array::from_fn::<_, N, _>(|i| &self.data[place(*at + i)..][..acc.len()]),
+            next: step.wrapping_mul(size_of::<T>()),
+            acc,
+        });
+        *at += N;
+    }
+}
+
+/// Adds rows that are asked for so many bytes ahead.
+#[inline(always)]
+fn add_groups<I: Isa, T: Copy, R: Reducer<T>, const N: usize>(
+    r: R,
+    rows: [&[[T; GROUP_OF_COLUMNS]]; N],
+    ahead: usize,
+    groups: &mut [[R::Acc; GROUP_OF_COLUMNS]],
+) {
+    for (i, acc) in groups.iter_mut().enumerate() {
+        let mut sums = *acc;
+        for row in rows {
+            prefetch::lines(&row[i], ahead);
+            for (sum, &x) in sums.iter_mut().zip(&row[i]) {
+                *sum = r.add::<I>(*sum, x);
+            }
+        }
+        *acc = sums;
     }
 }
 
@@ -169,18 +210,24 @@ pub(super) fn fold_columns<T, R, O>(
 {
     let len = reduced.numel();
     // A block of results lies within one run, so that its elements are adjacent in every row.
-    let width = run.min(COLUMNS);
+    let width = run.div_ceil(run.div_ceil(COLUMNS));
+    let width = width.next_multiple_of(GROUP_OF_COLUMNS).min(run);
     let blocks_per_run = run.div_ceil(width);
     let span = |block: usize| {
         let (i, j) = (block / blocks_per_run, block % blocks_per_run);
         (i * run + j * width, i * run + run.min((j + 1) * width))
     };
     let n_blocks = out.len() / run * blocks_per_run;
-    let rows_per_part = ROWS.max(CHUNK / width);
+    // As large as each other, and no smaller than is worth a task.
+    let enough = TASKS
+        .div_ceil(n_blocks.max(1))
+        .min(len.saturating_mul(width) / CHUNK);
+    let parts = len.div_ceil(ROWS.max(CHUNK / width)).max(enough);
+    let rows_per_part = len.div_ceil(parts).next_multiple_of(4);
     let parts = len.div_ceil(rows_per_part);
     // Behind a reference, so that it is compiled once for the two ways to call it.
     let part: &(dyn Fn(usize) -> Aligned<R::Acc> + Sync) = &|task: usize| {
-        let (block, part) = (task / parts, task % parts);
+        let (block, part) = (task % n_blocks, task / n_blocks);
         let (start, end) = span(block);
         let rows = Source::new(
             data,
@@ -197,16 +244,15 @@ pub(super) fn fold_columns<T, R, O>(
             fold_narrow(r, &data[rows.place(at)..][..(end - at) * width], acc);
             return aligned;
         }
-        let line = |row: usize| &data[rows.place(row)..][..width];
-        let lines = |at: usize| -> [_; AT_A_TIME] { std::array::from_fn(|i| line(at + i)) };
-        let mut next = (at + AT_A_TIME <= end).then(|| lines(at));
-        while let Some(now) = next {
-            at += AT_A_TIME;
-            next = (at + AT_A_TIME <= end).then(|| lines(at));
-            dispatch(AddRows(r, now, next.unwrap_or(now), acc));
+        let span = Span { data, rows, end };
+        while at + 4 <= end {
+            span.add::<R, 4>(r, &mut at, acc);
         }
-        for row in at..end {
-            dispatch(AddRows(r, [line(row)], [line(row)], acc));
+        if at + 2 <= end {
+            span.add::<R, 2>(r, &mut at, acc);
+        }
+        if at < end {
+            span.add::<R, 1>(r, &mut at, acc);
         }
         aligned
     };
@@ -226,16 +272,16 @@ pub(super) fn fold_columns<T, R, O>(
     } else {
         par::each(tasks, part)
     };
-    for (block, accs) in accs.chunks_mut(parts).enumerate() {
-        let (start, end) = span(block);
-        let Some((acc, more)) = accs.split_first_mut() else {
-            continue;
-        };
-        for more in more {
+    let (firsts, later) = accs.split_at_mut(n_blocks.min(tasks));
+    for more in later.chunks(n_blocks.max(1)) {
+        for (acc, more) in firsts.iter_mut().zip(more) {
             for (acc, &more) in acc.as_mut_slice().iter_mut().zip(more.as_slice()) {
                 *acc = r.merge(*acc, more);
             }
         }
+    }
+    for (block, acc) in firsts.iter().enumerate() {
+        let (start, end) = span(block);
         for (o, &acc) in out[start..end].iter_mut().zip(acc.as_slice()) {
             *o = finish(acc);
         }
