@@ -169,11 +169,11 @@ fn training_steps() {
     at_most(
         "2-16-16-2, SGD",
         training(&[2, 16, 16, 2], 32, Sgd::new(0.1)),
-        99,
+        77,
     );
     at_most(
         "64-64-10, Adam",
         training(&[64, 64, 10], 64, Adam::new(1e-3)),
-        68,
+        54,
     );
 }

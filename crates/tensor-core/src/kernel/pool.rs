@@ -162,6 +162,20 @@ fn size_class(n: usize) -> usize {
     n.next_multiple_of(step)
 }
 
+/// Bytes of a line of memory.
+const LINE: usize = 64;
+
+/// Elements by which the first whole line may lie behind the beginning of a buffer.
+const fn spare<T>() -> usize {
+    LINE / size_of::<T>()
+}
+
+/// Whether a buffer is of one of the lengths that the pool has shelves for.
+fn fits_a_shelf<T>(data: &Vec<T>) -> bool {
+    let n = data.len().saturating_sub(spare::<T>());
+    n == size_class(n) && data.capacity() == data.len()
+}
+
 /// The size of a huge page on the machines that have them.
 #[cfg(all(target_os = "linux", not(miri)))]
 const HUGE: usize = 2 << 20;
@@ -202,6 +216,8 @@ pub(crate) enum Buffer<T: Element> {
 #[derive(Debug)]
 pub(crate) struct Shelved<T: Element> {
     data: Vec<T>,
+    /// Where the first line of memory begins, of a buffer that has room for it.
+    from: usize,
 }
 
 impl<T: Element> Buffer<T> {
@@ -211,10 +227,10 @@ impl<T: Element> Buffer<T> {
         if n * size_of::<T>() < SMALL {
             return Ok(Self::small(n, true));
         }
-        let len = size_class(n);
+        let len = size_class(n) + spare::<T>();
         if let Some(data) = T::pool().take(len) {
             REUSED.fetch_add(1, Ordering::Relaxed);
-            return Ok(Buffer::Many(Shelved::new(data)));
+            return Ok(Buffer::Many(Shelved::of_pool(data)));
         }
         Self::fresh(op, shape, len)
     }
@@ -225,12 +241,12 @@ impl<T: Element> Buffer<T> {
         if n * size_of::<T>() < SMALL {
             return Ok(Self::small(n, false));
         }
-        let len = size_class(n);
+        let len = size_class(n) + spare::<T>();
         match T::pool().take(len) {
             Some(mut data) => {
                 REUSED.fetch_add(1, Ordering::Relaxed);
                 data.fill(T::ZERO);
-                Ok(Buffer::Many(Shelved::new(data)))
+                Ok(Buffer::Many(Shelved::of_pool(data)))
             }
             None => Self::fresh(op, shape, len),
         }
@@ -261,7 +277,7 @@ impl<T: Element> Buffer<T> {
                 data
             }
         };
-        Buffer::Many(Shelved::new(data))
+        Buffer::Many(Shelved::new(data, 0))
     }
 
     fn fresh(op: &'static str, shape: &[usize], len: usize) -> Result<Self> {
@@ -272,13 +288,13 @@ impl<T: Element> Buffer<T> {
         FETCHED.fetch_add(1, Ordering::Relaxed);
         let mut data = vec![T::ZERO; len];
         ask_for_huge_pages(&mut data);
-        Ok(Buffer::Many(Shelved::new(data)))
+        Ok(Buffer::Many(Shelved::of_pool(data)))
     }
 
     pub(crate) fn from_vec(data: Vec<T>) -> Self {
         match data[..] {
             [x] => Buffer::One([x]),
-            _ => Buffer::Many(Shelved::new(data)),
+            _ => Buffer::Many(Shelved::new(data, 0)),
         }
     }
 
@@ -298,19 +314,25 @@ impl<T: Element> Buffer<T> {
 }
 
 impl<T: Element> Shelved<T> {
-    fn new(data: Vec<T>) -> Self {
+    /// A buffer of the pool, which begins with a line of memory: no vector of it straddles two.
+    fn of_pool(data: Vec<T>) -> Self {
+        let from = data.as_ptr().align_offset(LINE).min(spare::<T>());
+        Self::new(data, from)
+    }
+
+    fn new(data: Vec<T>, from: usize) -> Self {
         if size_of_val(&data[..]) >= SMALL {
             LIVE.fetch_add(1, Ordering::Relaxed);
         }
-        Shelved { data }
+        Shelved { data, from }
     }
 
     pub(crate) fn as_slice(&self) -> &[T] {
-        &self.data
+        &self.data[self.from..]
     }
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
-        &mut self.data
+        &mut self.data[self.from..]
     }
 }
 
@@ -326,7 +348,7 @@ impl<T: Element> Drop for Shelved<T> {
             return;
         }
         LIVE.fetch_sub(1, Ordering::Relaxed);
-        if data.len() == size_class(data.len()) && data.capacity() == data.len() {
+        if fits_a_shelf(&data) {
             T::pool().give(data);
         }
     }
@@ -340,17 +362,39 @@ mod tests {
     #[test]
     fn fresh_memory_is_zero_and_whole() {
         for len in [1 << 18, (2 << 20) - 3, 2 << 20, (4 << 20) + 5, 9_000_001] {
-            let Ok(Buffer::Many(mut fresh)) = Buffer::<bool>::fresh("test", &[len], len) else {
+            let held = len + spare::<bool>();
+            let Ok(Buffer::Many(mut fresh)) = Buffer::<bool>::fresh("test", &[len], held) else {
                 panic!("no memory for {len} bytes");
             };
             let data = fresh.as_mut_slice();
-            assert_eq!(data.len(), len);
+            assert!(data.len() >= len);
             assert!(data.iter().all(|x| !x), "{len}");
             data.fill(true);
             assert!(data.iter().all(|&x| x), "{len}");
         }
         // What holds no memory has nothing to ask for.
         ask_for_huge_pages::<f32>(&mut []);
+    }
+
+    #[test]
+    fn buffers_of_the_pool_begin_with_a_line_and_those_of_a_vec_with_its_first_element() {
+        let n = 1 << 14;
+        for _ in 0..3 {
+            let Ok(buffer) = Buffer::<f32>::stale("test", &[n]) else {
+                panic!("no memory")
+            };
+            assert!(buffer.as_slice().len() >= n);
+            assert!(cfg!(miri) || buffer.as_slice().as_ptr().addr() % LINE == 0);
+        }
+        // Of a length that the pool would give: what lies before the first line counts too.
+        let data: Vec<f32> = (0..n + spare::<f32>()).map(|i| i as f32).collect();
+        let buffer = Buffer::from_vec(data.clone());
+        assert_eq!(buffer.as_slice(), data);
+        drop(buffer);
+        let Ok(again) = Buffer::<f32>::zeros("test", &[n]) else {
+            panic!("no memory")
+        };
+        assert!(again.as_slice()[..n].iter().all(|&x| x == 0.0));
     }
 
     fn small_of(n: usize, stale: bool) -> Shelved<f64> {

@@ -11,6 +11,8 @@ use crate::layout::Layout;
 
 /// How far ahead a run is asked for, in bytes: four pages, which the processor does not cross by itself.
 const AHEAD: usize = 1 << 14;
+/// The same for extremes, whose steps take so little that less of the first-level cache is free for what is to come.
+const NEARER: usize = 1 << 13;
 /// Elements that one thread folds before another is worth waking.
 const ALONE: usize = 1 << 17;
 /// Below it, folding many accumulators costs more than waiting for few, and below the other, than for fewer still.
@@ -165,7 +167,7 @@ where
     let mut best = [r.identity(); LANES];
     let mut nan = [T::ZERO; LANES];
     for pair in x.as_chunks::<PAIR>().0 {
-        prefetch::lines(pair, AHEAD);
+        prefetch::lines(pair, NEARER);
         look_at(pair, &mut best, &mut nan, &better);
     }
     // The last one begins within the one before.
