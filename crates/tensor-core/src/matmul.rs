@@ -175,10 +175,12 @@ impl<T: Number> Tensor<T> {
             // Each row begins with the bias, and the product is added to it there.
             Some(bias) if outputs > 0 && !out.is_empty() => {
                 bias.source().gather(0, &mut out[..outputs]);
-                // Twice as many rows at a time: a call for each costs more than what it copies where rows are short.
+                // Twice as many rows at a time, as long as they stay near: a call for each costs more than what it copies
+                // where rows are short.
+                let most = outputs * (NEAR / outputs).max(1);
                 let mut done = outputs;
                 while done < out.len() {
-                    let more = done.min(out.len() - done);
+                    let more = done.min(most).min(out.len() - done);
                     out.copy_within(..more, done);
                     done += more;
                 }
@@ -188,6 +190,9 @@ impl<T: Number> Tensor<T> {
         })
     }
 }
+
+/// Elements that the cache nearest to a core holds beside others.
+const NEAR: usize = 1 << 12;
 
 /// A two-dimensional tensor as the kernel takes it.
 fn matrix<T: Number>(x: &Tensor<T>) -> Matrix<'_, T> {

@@ -8,11 +8,13 @@ use super::{par, prefetch};
 use crate::layout::Layout;
 
 /// Rows added up in one task where the columns are reduced, at most; more of short ones.
-const ROWS: usize = 1024;
+const ROWS: usize = 512;
 /// Tasks that suffice to keep threads equally busy.
 const TASKS: usize = 8;
 /// Columns added up side by side: their accumulators stay in the first-level cache.
 const COLUMNS: usize = 1024;
+/// Rows added to the accumulators in one pass over them.
+const AT_A_TIME: usize = 4;
 /// Columns whose accumulators stay in registers from the first of these rows to the last.
 const GROUP_OF_COLUMNS: usize = 32;
 /// How far ahead each of these rows is asked for, in bytes.
@@ -74,7 +76,27 @@ impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
     }
 }
 
-/// Rows of a tensor, up to one.
+/// Adds rows that are asked for so many bytes ahead.
+#[inline(always)]
+fn add_groups<I: Isa, T: Copy, R: Reducer<T>, const N: usize>(
+    r: R,
+    rows: [&[[T; GROUP_OF_COLUMNS]]; N],
+    ahead: usize,
+    groups: &mut [[R::Acc; GROUP_OF_COLUMNS]],
+) {
+    for (i, acc) in groups.iter_mut().enumerate() {
+        let mut sums = *acc;
+        for row in rows {
+            prefetch::lines(&row[i], ahead);
+            for (sum, &x) in sums.iter_mut().zip(&row[i]) {
+                *sum = r.add::<I>(*sum, x);
+            }
+        }
+        *acc = sums;
+    }
+}
+
+/// The rows of a tensor before `end`.
 struct Span<'a, T> {
     data: &'a [T],
     rows: Source<'a, T>,
@@ -93,26 +115,6 @@ impl<T: Copy + Default + Send + Sync> Span<'_, T> {
             acc,
         });
         *at += N;
-    }
-}
-
-/// Adds rows that are asked for so many bytes ahead.
-#[inline(always)]
-fn add_groups<I: Isa, T: Copy, R: Reducer<T>, const N: usize>(
-    r: R,
-    rows: [&[[T; GROUP_OF_COLUMNS]]; N],
-    ahead: usize,
-    groups: &mut [[R::Acc; GROUP_OF_COLUMNS]],
-) {
-    for (i, acc) in groups.iter_mut().enumerate() {
-        let mut sums = *acc;
-        for row in rows {
-            prefetch::lines(&row[i], ahead);
-            for (sum, &x) in sums.iter_mut().zip(&row[i]) {
-                *sum = r.add::<I>(*sum, x);
-            }
-        }
-        *acc = sums;
     }
 }
 
@@ -219,11 +221,10 @@ pub(super) fn fold_columns<T, R, O>(
     };
     let n_blocks = out.len() / run * blocks_per_run;
     // As large as each other, and no smaller than is worth a task.
-    let enough = TASKS
-        .div_ceil(n_blocks.max(1))
-        .min(len.saturating_mul(width) / CHUNK);
+    let worth_it = len.saturating_mul(width) / CHUNK;
+    let enough = TASKS.div_ceil(n_blocks.max(1)).min(worth_it);
     let parts = len.div_ceil(ROWS.max(CHUNK / width)).max(enough);
-    let rows_per_part = len.div_ceil(parts).next_multiple_of(4);
+    let rows_per_part = len.div_ceil(parts).next_multiple_of(AT_A_TIME);
     let parts = len.div_ceil(rows_per_part);
     // Behind a reference, so that it is compiled once for the two ways to call it.
     let part: &(dyn Fn(usize) -> Aligned<R::Acc> + Sync) = &|task: usize| {
@@ -245,9 +246,10 @@ pub(super) fn fold_columns<T, R, O>(
             return aligned;
         }
         let span = Span { data, rows, end };
-        while at + 4 <= end {
-            span.add::<R, 4>(r, &mut at, acc);
+        while at + AT_A_TIME <= end {
+            span.add::<R, AT_A_TIME>(r, &mut at, acc);
         }
+        // One to three are left.
         if at + 2 <= end {
             span.add::<R, 2>(r, &mut at, acc);
         }
