@@ -51,7 +51,10 @@ fn linear_of_any_layout() -> Result<()> {
             x,
         ])
     };
-    for (rows, inputs, outputs) in [(2, 3, 4), (0, 3, 2), (2, 0, 3), (2, 3, 0), (1, 1, 1)] {
+    let small = [(2, 3, 4), (0, 3, 2), (2, 0, 3), (2, 3, 0), (1, 1, 1)];
+    // More rows, and longer ones, than a bias is copied to at once.
+    let large = [(70, 2, 61), (2, 1, 4099)];
+    for (rows, inputs, outputs) in small.into_iter().chain(large) {
         let (shape, w, b) = ([2, rows, inputs], [outputs, inputs], [outputs]);
         for x in [numbers(&shape)?, numbers(&shape[1..])?] {
             for x in layouts(x)? {
