@@ -214,3 +214,26 @@ const _: () = {
     }
     any_element::<f32>();
 };
+
+/// So many rows and columns that both are cut, and some are left over; whole numbers, whose sums are exact.
+#[test]
+fn columns_in_several_blocks_of_several_parts() {
+    let at = |i: usize, j: usize| ((i * 7 + j * 13 + i * j) % 11) as f32 - 5.0;
+    for [m, n] in [[1031, 1100], [514, 2083]] {
+        let data = (0..m * n).map(|k| at(k / n, k % n)).collect();
+        let x = Tensor::from_vec(data, [m, n]).unwrap();
+        let column = |j: usize| (0..m).map(move |i| at(i, j));
+        let sums: Vec<f32> = (0..n).map(|j| column(j).sum()).collect();
+        let largest: Vec<f32> = (0..n).map(|j| column(j).fold(-9.0, f32::max)).collect();
+        let backwards = x.flip([0]).unwrap().contiguous().flip([0]).unwrap();
+        let cut = Tensor::cat(&[&x, &x], 1).unwrap().narrow(1, n as isize, n);
+        for x in [x, backwards, cut.unwrap()] {
+            for pool in pools() {
+                pool.install(|| {
+                    assert_eq!(x.sum(0).unwrap().to_vec(), sums);
+                    assert_eq!(x.max(0).unwrap().to_vec(), largest);
+                });
+            }
+        }
+    }
+}
