@@ -166,8 +166,13 @@ fn size_class(n: usize) -> usize {
 const LINE: usize = 64;
 
 /// Elements by which the first whole line may lie behind the beginning of a buffer.
-const fn spare<T>() -> usize {
-    LINE / size_of::<T>()
+pub(super) fn spare<T>() -> usize {
+    LINE / size_of::<T>().clamp(1, LINE)
+}
+
+/// Where the first whole line begins in a buffer that has room for it.
+pub(super) fn first_line<T>(data: &[T]) -> usize {
+    data.as_ptr().align_offset(LINE).min(spare::<T>())
 }
 
 /// Whether a buffer is of one of the lengths that the pool has shelves for.
@@ -316,7 +321,7 @@ impl<T: Element> Buffer<T> {
 impl<T: Element> Shelved<T> {
     /// A buffer of the pool, which begins with a line of memory: no vector of it straddles two.
     fn of_pool(data: Vec<T>) -> Self {
-        let from = data.as_ptr().align_offset(LINE).min(spare::<T>());
+        let from = first_line(&data);
         Self::new(data, from)
     }
 

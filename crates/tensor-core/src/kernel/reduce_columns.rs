@@ -2,6 +2,7 @@
 
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
+use super::pool::{first_line, spare};
 use super::reduce::{CHUNK, Reducer};
 use super::source::Source;
 use super::{par, prefetch};
@@ -29,10 +30,8 @@ struct Aligned<A> {
 impl<A: Copy> Aligned<A> {
     /// So many of them, all `identity`.
     fn new(identity: A, n: usize) -> Self {
-        const LINE: usize = 64;
-        let spare = LINE / size_of::<A>().clamp(1, LINE);
-        let mut held = vec![identity; n + spare];
-        let from = held.as_ptr().align_offset(LINE).min(spare);
+        let mut held = vec![identity; n + spare::<A>()];
+        let from = first_line(&held);
         held.truncate(from + n);
         Aligned { held, from }
     }
