@@ -4,7 +4,7 @@ use crate::element::{Element, Float, Number};
 use crate::error::{Dims, Error, Result};
 use crate::kernel::isa::Isa;
 use crate::kernel::pool::Buffer;
-use crate::kernel::reduce::{Reducer, extreme, fold, fold_dims};
+use crate::kernel::reduce::{Reducer, extreme, fold, fold_dims, fold_slice};
 use crate::kernel::reduce_columns::fold_few_rows;
 use crate::layout::{Layout, checked_numel};
 use crate::map::Scalar;
@@ -185,6 +185,10 @@ where
     let out = &mut buffer.as_mut_slice()[..n];
     if let Some(rows) = few_rows(x, plan, n) {
         fold_few_rows(r, rows, out, finish);
+        return Ok(Tensor::from_buffer(buffer, plan.shape.clone()));
+    }
+    if let (false, Some(all)) = (plan.mask.contains(&false), x.as_slice()) {
+        out[0] = finish(fold_slice(r, all));
         return Ok(Tensor::from_buffer(buffer, plan.shape.clone()));
     }
     let layout = x.layout();
