@@ -3,6 +3,7 @@
 use crate::element::Number;
 use crate::error::{Dims, Error, Result};
 use crate::kernel::gemm::{self, Matrix};
+use crate::kernel::par;
 use crate::layout::{Layout, broadcast, checked_numel};
 use crate::tensor::Tensor;
 
@@ -194,6 +195,9 @@ impl<T: Number> Tensor<T> {
 /// Elements that the cache nearest to a core holds beside others.
 const NEAR: usize = 1 << 12;
 
+/// Multiply-adds that take as long as a step of an elementwise operation.
+const PER_STEP: usize = 8;
+
 /// A two-dimensional tensor as the kernel takes it.
 fn matrix<T: Number>(x: &Tensor<T>) -> Matrix<'_, T> {
     let (size, stride) = (x.shape(), x.strides());
@@ -236,11 +240,22 @@ fn batched<T: Number>(
         if m * n == 0 {
             return;
         }
-        for (i, out) in out.chunks_exact_mut(m * n).enumerate() {
+        let one = |i: usize, out: &mut [T]| {
             let index = crate::layout::unravel(i, batch);
             let a = part(a, a_batch.place(index.iter().copied()));
             let b = part(b, b_batch.place(index.iter().copied()));
             gemm::matmul(matrix(&a), matrix(&b), out);
+        };
+        // Small products are shared out whole; of a large one each thread has a part.
+        let work = (m * n).saturating_mul(a.shape()[a.ndim() - 1]);
+        if work >= gemm::SPLIT {
+            let products = out.chunks_exact_mut(m * n).enumerate();
+            return products.for_each(|(i, out)| one(i, out));
         }
+        par::split(out, m * n, work / PER_STEP, |first, out| {
+            for (i, out) in out.chunks_exact_mut(m * n).enumerate() {
+                one(first + i, out);
+            }
+        });
     })
 }

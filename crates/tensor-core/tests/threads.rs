@@ -90,6 +90,22 @@ fn products_have_the_same_bits_on_any_number_of_threads() {
     }
 }
 
+#[test]
+fn batches_of_products_have_the_same_bits_on_any_number_of_threads() {
+    let pools = pools();
+    // Shared out whole, and those that each are shared.
+    for (batch, m, k, n) in [(300, 20, 30, 10), (5, 1, 70, 9), (3, 90, 80, 100)] {
+        let a = Tensor::from_vec(values::<f32>(batch * m * k, 5), [batch, m, k]).unwrap();
+        let b = Tensor::from_vec(values::<f32>(batch * k * n, 6), [batch, k, n]).unwrap();
+        same_on_all(&pools, "a batch", || a.matmul(&b).unwrap());
+        let c = a.matmul(&b).unwrap();
+        for i in 0..batch as isize {
+            let alone = a.select(0, i).unwrap().matmul(&b.select(0, i).unwrap());
+            assert_eq!(bits(&c.select(0, i).unwrap()), bits(&alone.unwrap()), "{i}");
+        }
+    }
+}
+
 /// Classes of pixels, so many of these that a plane is several strips and chunks begin within one: the same bits on any number
 /// of threads, and as rows.
 #[test]

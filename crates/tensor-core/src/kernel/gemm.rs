@@ -1,6 +1,6 @@
 //! The matrix product of strided operands, rows or columns split among threads.
 
-use super::par;
+use super::{gemv, par};
 use crate::element::{DType, Element, Number};
 
 /// A matrix in a slice: sizes, strides, and the place of its first element.
@@ -66,7 +66,7 @@ impl<'a, T> Matrix<'a, T> {
 }
 
 /// Multiply-adds below which one thread does the work.
-const SPLIT: usize = 1 << 19;
+pub(crate) const SPLIT: usize = 1 << 19;
 /// Parts of rows or columns are multiples of it, and so of the tiles of the GEMM.
 const TILE: usize = 32;
 
@@ -120,6 +120,13 @@ fn threaded<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, add: bool, out: &mut 
         a.fits() && b.fits(),
         "matmul: layouts lie within their buffers (layout invariant 3)"
     );
+    if m == 1 || n == 1 {
+        let (matrix, vector) = if n == 1 { (a, b) } else { (b.t(), a.t()) };
+        return match add {
+            true => gemv::matvec(matrix, vector, out, |o, x| *o = o.plus(x)),
+            false => gemv::matvec(matrix, vector, out, |o, x| *o = x),
+        };
+    }
     let target = Target {
         to: out.as_mut_ptr(),
         pitch: n,

@@ -14,7 +14,7 @@ const AHEAD: usize = 1 << 14;
 /// The same for extremes, whose steps take so little that less of the first-level cache is free for what is to come.
 const NEARER: usize = 1 << 13;
 /// Elements that one thread folds before another is worth waking.
-const ALONE: usize = 1 << 17;
+pub(super) const ALONE: usize = 1 << 17;
 /// Below it, folding many accumulators costs more than waiting for few, and below the other, than for fewer still.
 const SHORT: usize = 256;
 const SHORTER: usize = 48;
@@ -29,6 +29,13 @@ const CHUNKS: usize = 128;
 pub trait Reducer<T>: Copy + Send + Sync {
     /// What is carried along.
     type Acc: Copy + Send + Sync;
+    /// Whether it depends on the row that an element stands in.
+    const BY_ROW: bool = false;
+    /// The same for the elements of that row, where it does; only folds of columns ask for it.
+    #[inline(always)]
+    fn at_row(self, _row: usize) -> Self {
+        self
+    }
     /// What leaves everything as it is.
     fn identity(self) -> Self::Acc;
     /// One element more; `#[inline(always)]`.
@@ -255,6 +262,11 @@ where
     acc
 }
 
+/// Elements to a chunk of so many.
+pub(super) fn chunk_of(len: usize) -> usize {
+    CHUNK.max(len.div_ceil(CHUNKS).next_multiple_of(64))
+}
+
 /// All of `x` folded into one, chunk by chunk.
 pub fn fold<T, R>(r: R, x: &Source<'_, T>, len: usize) -> R::Acc
 where
@@ -264,7 +276,7 @@ where
     if len <= ALONE {
         return fold_range(r, x, 0, len);
     }
-    let chunk = CHUNK.max(len.div_ceil(CHUNKS).next_multiple_of(64));
+    let chunk = chunk_of(len);
     let parts = par::each(len.div_ceil(chunk), &|i| {
         fold_range(r, x, i * chunk, len.min((i + 1) * chunk))
     });
@@ -316,7 +328,8 @@ pub fn fold_dims<T, R, O>(
         && (run >= 8 || Source::new(data, reduced).pitch() == Some(run))
         && len > 1
     {
-        return fold_columns(r, data, &places, reduced, run, out, finish);
+        let put = |o: &mut O, acc| *o = finish(acc);
+        return fold_columns(r, data, &places, reduced, run, out, put);
     }
     let row = |i: usize| {
         Source::new(

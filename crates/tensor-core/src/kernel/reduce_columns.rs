@@ -47,7 +47,8 @@ impl<A: Copy> Aligned<A> {
 
 /// Rows that are added to the accumulators of their columns in one pass over them.
 struct AddRows<'a, T, R: Reducer<T>, const N: usize> {
-    r: R,
+    /// What adds the elements of each row.
+    r: [R; N],
     rows: [&'a [T]; N],
     /// The distance in bytes to the rows that come next.
     next: usize,
@@ -70,7 +71,7 @@ impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
         let beyond = next.wrapping_sub(here * bytes);
         add_groups::<I, _, _, N>(r, rows_of_groups.map(|row| &row[here..]), beyond, last);
         for (i, acc) in (whole..).zip(rest) {
-            *acc = rows.iter().fold(*acc, |acc, row| r.add::<I>(acc, row[i]));
+            *acc = (0..N).fold(*acc, |acc, k| r[k].add::<I>(acc, rows[k][i]));
         }
     }
 }
@@ -78,14 +79,14 @@ impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
 /// Adds rows that are asked for so many bytes ahead.
 #[inline(always)]
 fn add_groups<I: Isa, T: Copy, R: Reducer<T>, const N: usize>(
-    r: R,
+    r: [R; N],
     rows: [&[[T; GROUP_OF_COLUMNS]]; N],
     ahead: usize,
     groups: &mut [[R::Acc; GROUP_OF_COLUMNS]],
 ) {
     for (i, acc) in groups.iter_mut().enumerate() {
         let mut sums = *acc;
-        for row in rows {
+        for (r, row) in r.iter().zip(rows) {
             prefetch::lines(&row[i], ahead);
             for (sum, &x) in sums.iter_mut().zip(&row[i]) {
                 *sum = r.add::<I>(*sum, x);
@@ -108,7 +109,7 @@ impl<T: Copy + Default + Send + Sync> Span<'_, T> {
         let place = |row: usize| self.rows.place(row.min(self.end - 1));
         let step = place(*at + N).wrapping_sub(place(*at));
         dispatch(AddRows {
-            r,
+            r: std::array::from_fn::<_, N, _>(|i| r.at_row(*at + i)),
             rows: std::array::from_fn::<_, N, _>(|i| &self.data[place(*at + i)..][..acc.len()]),
             next: step.wrapping_mul(size_of::<T>()),
             acc,
@@ -194,8 +195,8 @@ fn fold_narrow<T: Copy, R: Reducer<T>>(r: R, rows: &[T], acc: &mut [R::Acc]) {
     dispatch(AddFewRows(r, &rows[whole..], acc));
 }
 
-/// As [`fold_dims`](super::reduce::fold_dims) where neighbouring results read neighbouring elements: whole rows of `run` results are carried
-/// along together.
+/// As [`fold_dims`](super::reduce::fold_dims) where neighbouring results read neighbouring elements: whole rows of `run`
+/// results are carried along together, and each result is put in its place.
 pub(super) fn fold_columns<T, R, O>(
     r: R,
     data: &[T],
@@ -203,7 +204,7 @@ pub(super) fn fold_columns<T, R, O>(
     reduced: &Layout,
     run: usize,
     out: &mut [O],
-    finish: impl Fn(R::Acc) -> O + Sync,
+    put: impl Fn(&mut O, R::Acc) + Sync,
 ) where
     T: Copy + Default + Send + Sync,
     R: Reducer<T>,
@@ -240,7 +241,7 @@ pub(super) fn fold_columns<T, R, O>(
         let acc = aligned.as_mut_slice();
         let (mut at, end) = (part * rows_per_part, len.min((part + 1) * rows_per_part));
         let width = acc.len();
-        if width < GROUP_OF_COLUMNS && rows.pitch() == Some(width) {
+        if width < GROUP_OF_COLUMNS && rows.pitch() == Some(width) && !R::BY_ROW {
             fold_narrow(r, &data[rows.place(at)..][..(end - at) * width], acc);
             return aligned;
         }
@@ -263,7 +264,7 @@ pub(super) fn fold_columns<T, R, O>(
         let blocks = out.chunks_mut(run).flat_map(|run| run.chunks_mut(width));
         return par::for_each_part(blocks.collect(), &|block, out: &mut [O]| {
             for (o, &acc) in out.iter_mut().zip(part(block).as_slice()) {
-                *o = finish(acc);
+                put(o, acc);
             }
         });
     }
@@ -284,7 +285,7 @@ pub(super) fn fold_columns<T, R, O>(
     for (block, acc) in firsts.iter().enumerate() {
         let (start, end) = span(block);
         for (o, &acc) in out[start..end].iter_mut().zip(acc.as_slice()) {
-            *o = finish(acc);
+            put(o, acc);
         }
     }
 }
