@@ -162,7 +162,7 @@ impl Element for bool {
     const ONE: bool = true;
     type Total = i64;
     fn sum_of(x: &Tensor<bool>, axes: &Axes) -> Result<Tensor<i64>> {
-        i64::sum_of(&x.cast(), axes)
+        crate::reduce::count("sum", x, axes)
     }
     fn pool() -> &'static Pool<bool> {
         static POOL: Pool<bool> = Pool::new();

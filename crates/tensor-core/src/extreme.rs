@@ -13,17 +13,16 @@ use crate::rows::{reduce_blocks, reduce_standing};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 
-/// The first place of the largest or, if `least`, smallest element of a row; of a NaN, if there is one.
-struct ArgExtreme<'a, T> {
+/// The first place of the largest or, if `LEAST`, smallest element of a row; of a NaN, if there is one.
+struct ArgExtreme<'a, T, const LEAST: bool> {
     row: &'a [T],
-    least: bool,
 }
-impl<T: Number> Kernel for ArgExtreme<'_, T> {
+impl<T: Number, const LEAST: bool> Kernel for ArgExtreme<'_, T, LEAST> {
     type Out = usize;
     #[inline(always)]
     fn run<I: Isa>(self) -> usize {
         let row = self.row;
-        let extreme = if self.least {
+        let extreme = if LEAST {
             Run(Min, row).run::<I>()
         } else {
             Run(Max, row).run::<I>()
@@ -41,21 +40,20 @@ impl<T: Number> Kernel for ArgExtreme<'_, T> {
 }
 
 /// [`ArgExtreme`] of the rows of a block.
-struct ArgExtremes<'a, T> {
+struct ArgExtremes<'a, T, const LEAST: bool> {
     rows: RowBlock<'a, T>,
     out: &'a mut [i64],
-    least: bool,
 }
-impl<T: Number> Kernel for ArgExtremes<'_, T> {
+impl<T: Number, const LEAST: bool> Kernel for ArgExtremes<'_, T, LEAST> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let ArgExtremes { rows, out, least } = self;
+        let ArgExtremes { rows, out } = self;
         let len = rows.row_len();
         if len >= WIDTH {
             for (i, o) in out.iter_mut().enumerate() {
                 let row = rows.row(i);
-                *o = dispatch(ArgExtreme { row, least }) as i64;
+                *o = dispatch(ArgExtreme::<T, LEAST> { row }) as i64;
             }
             return;
         }
@@ -69,7 +67,7 @@ impl<T: Number> Kernel for ArgExtremes<'_, T> {
             }
             let (mut best, mut place) = (columns[0], [0; WIDTH]);
             for (j, column) in columns[..len].iter().enumerate().skip(1) {
-                better(&mut best, &mut place, column, j as i32, least);
+                better::<T, LEAST, WIDTH>(&mut best, &mut place, column, j as i32);
             }
             for (o, &place) in out.iter_mut().zip(&place) {
                 *o = i64::from(place);
@@ -80,51 +78,86 @@ impl<T: Number> Kernel for ArgExtremes<'_, T> {
 
 /// Takes those of the elements `j` of rows that are better than what was found before.
 #[inline(always)]
-fn better<T: Number, const LANES: usize>(
+fn better<T: Number, const LEAST: bool, const LANES: usize>(
     best: &mut [T; LANES],
     place: &mut [i32; LANES],
     column: &[T; LANES],
     j: i32,
-    least: bool,
 ) {
     for lane in 0..LANES {
         let (x, b) = (column[lane], best[lane]);
         // The first NaN is better than anything.
-        let better = if least { x < b } else { x > b } | x.is_nan_();
+        let better = if LEAST { x < b } else { x > b } | x.is_nan_();
         let better = better & !b.is_nan_();
         best[lane] = if better { x } else { b };
         place[lane] = if better { j } else { place[lane] };
     }
 }
 
+/// Columns looked at side by side: what was found of them stays in the first-level cache.
+const SIDE_BY_SIDE: usize = 1024;
+/// Elements of each that are looked at in one pass over what was found.
+const AT_A_TIME: usize = 4;
+
 /// [`ArgExtreme`] of rows that stand.
-struct StandingArgExtremes<'a, T> {
-    rows: Neighbours<'a, 'a, T>,
-    out: &'a mut [i64],
-    least: bool,
+fn standing_extremes<T: Number, const LEAST: bool>(rows: Neighbours<'_, '_, T>, out: &mut [i64]) {
+    for (i, out) in out.chunks_mut(SIDE_BY_SIDE).enumerate() {
+        let n = out.len();
+        let (mut best, mut place) = ([T::ZERO; SIDE_BY_SIDE], [0i32; SIDE_BY_SIDE]);
+        best[..n].copy_from_slice(rows.column(0, i * SIDE_BY_SIDE, n));
+        let mut j = 1;
+        while j < rows.row_len() {
+            let from = Elements::<T, LEAST> {
+                first: j,
+                columns: std::array::from_fn(|k| {
+                    // The last one again in place of those that are not there: it is no better than itself.
+                    rows.column((j + k).min(rows.row_len() - 1), i * SIDE_BY_SIDE, n)
+                }),
+                best: &mut best[..n],
+                place: &mut place[..n],
+            };
+            dispatch(from);
+            j += AT_A_TIME;
+        }
+        for (o, &place) in out.iter_mut().zip(&place) {
+            *o = i64::from(place);
+        }
+    }
 }
-impl<T: Number> Kernel for StandingArgExtremes<'_, T> {
+
+/// A few elements of each of many rows that stand, from `first` on, and what was found before them.
+struct Elements<'a, T, const LEAST: bool> {
+    first: usize,
+    columns: [&'a [T]; AT_A_TIME],
+    best: &'a mut [T],
+    place: &'a mut [i32],
+}
+impl<T: Number, const LEAST: bool> Kernel for Elements<'_, T, LEAST> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let StandingArgExtremes { rows, out, least } = self;
-        // As many columns as let each be read in lines of its own.
-        const LANES: usize = 4 * WIDTH;
-        for (i, out) in out.chunks_mut(LANES).enumerate() {
-            let (mut best, mut place) = ([T::ZERO; LANES], [0i32; LANES]);
-            let first = rows.column(0, i * LANES, out.len());
-            best[..out.len()].copy_from_slice(first);
-            for j in 1..rows.row_len() {
-                let column = rows.column(j, i * LANES, out.len());
-                let mut x = best;
-                match column.first_chunk() {
-                    Some(column) => x = *column,
-                    None => x[..column.len()].copy_from_slice(column),
-                }
-                better(&mut best, &mut place, &x, j as i32, least);
+        let first = self.first as i32;
+        let (bests, rest) = self.best.as_chunks_mut::<WIDTH>();
+        let (places, rest_of_places) = self.place.as_chunks_mut::<WIDTH>();
+        let whole = bests.len();
+        let mut columns: [&[[T; WIDTH]]; AT_A_TIME] = [&[]; AT_A_TIME];
+        for (column, all) in columns.iter_mut().zip(self.columns) {
+            *column = &all.as_chunks().0[..whole];
+        }
+        for (i, (best, place)) in bests.iter_mut().zip(places).enumerate() {
+            // By value, which keeps them in registers.
+            let (mut b, mut p) = (*best, *place);
+            for (k, column) in columns.iter().enumerate() {
+                let x = column[i];
+                better::<T, LEAST, WIDTH>(&mut b, &mut p, &x, first + k as i32);
             }
-            for (o, &place) in out.iter_mut().zip(&place) {
-                *o = i64::from(place);
+            (*best, *place) = (b, p);
+        }
+        let whole = whole * WIDTH;
+        for (i, (best, place)) in rest.iter_mut().zip(rest_of_places).enumerate() {
+            for (k, column) in self.columns.iter().enumerate() {
+                let (best, place) = (std::array::from_mut(best), std::array::from_mut(place));
+                better::<T, LEAST, 1>(best, place, &[column[whole + i]], first + k as i32);
             }
         }
     }
@@ -195,15 +228,22 @@ impl<T: Number> Tensor<T> {
         let mask: SmallVec<[bool; 4]> = (0..self.ndim()).map(|i| i == d).collect();
         let mut shape: Dims = self.shape().into();
         shape.remove(d);
-        if let Some(index) =
-            reduce_standing(op, self, &mask, &shape, i32::MAX as usize, |rows, out| {
-                dispatch(StandingArgExtremes { rows, out, least })
-            })
-        {
+        if let Some(index) = reduce_standing(
+            op,
+            self,
+            &mask,
+            &shape,
+            i32::MAX as usize,
+            |rows, out| match least {
+                true => standing_extremes::<T, true>(rows, out),
+                false => standing_extremes::<T, false>(rows, out),
+            },
+        ) {
             return index;
         }
-        reduce_blocks(op, self, &mask, shape, |_, rows, out| {
-            dispatch(ArgExtremes { rows, out, least })
+        reduce_blocks(op, self, &mask, shape, |_, rows, out| match least {
+            true => dispatch(ArgExtremes::<T, true> { rows, out }),
+            false => dispatch(ArgExtremes::<T, false> { rows, out }),
         })
     }
 }

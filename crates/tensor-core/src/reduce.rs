@@ -110,6 +110,42 @@ impl<T: Element> Reducer<T> for Truth {
     }
 }
 
+/// The number of elements other than zero.
+#[derive(Clone, Copy)]
+struct Count;
+impl<T: Element> Reducer<T> for Count {
+    type Acc = i64;
+    fn identity(self) -> i64 {
+        0
+    }
+    #[inline(always)]
+    fn add<I: Isa>(self, acc: i64, x: T) -> i64 {
+        acc + i64::from(x != T::ZERO)
+    }
+    #[inline(always)]
+    fn merge(self, a: i64, b: i64) -> i64 {
+        a + b
+    }
+}
+
+/// The sum of the elements other than NaN.
+#[derive(Clone, Copy)]
+struct SumOfNumbers;
+impl<T: Number> Reducer<T> for SumOfNumbers {
+    type Acc = T::Acc;
+    fn identity(self) -> T::Acc {
+        T::Acc::ZERO
+    }
+    #[inline(always)]
+    fn add<I: Isa>(self, acc: T::Acc, x: T) -> T::Acc {
+        acc.plus(if x.is_nan_() { T::ZERO } else { x }.widen())
+    }
+    #[inline(always)]
+    fn merge(self, a: T::Acc, b: T::Acc) -> T::Acc {
+        a.plus(b)
+    }
+}
+
 /// Sum of the distances from a centre, or of their squares.
 #[derive(Clone, Copy)]
 struct Deviation<const SQUARED: bool>(f64);
@@ -167,8 +203,11 @@ fn few_rows<'a, T: Element>(x: &'a Tensor<T>, plan: &Plan, n: usize) -> Option<&
 /// Rows, and elements in each, that are few.
 const FEW: usize = 256;
 
+/// A row below it is summed up where it is: to call a kernel twice takes longer.
+const SHORT: usize = 32;
+
 /// Folds the planned dimensions of `x`, in the order in which they lie in memory.
-fn reduce<T, R, O>(
+pub(crate) fn reduce<T, R, O>(
     op: &'static str,
     r: R,
     x: &Tensor<T>,
@@ -238,6 +277,21 @@ where
 /// [`Tensor::sum`] of numbers.
 pub(crate) fn sum<T: Number>(x: &Tensor<T>, axes: &Axes) -> Result<Tensor<T>> {
     reduce("sum", Sum, x, &plan("sum", axes, x.shape())?, T::narrow)
+}
+
+/// [`Tensor::nansum`].
+pub(crate) fn nansum<T: Number>(x: &Tensor<T>, axes: &Axes) -> Result<Tensor<T>> {
+    let plan = plan("nansum", axes, x.shape())?;
+    reduce("nansum", SumOfNumbers, x, &plan, T::narrow)
+}
+
+/// How many elements are other than zero, for an operation named `op`.
+pub(crate) fn count<T: Element>(
+    op: &'static str,
+    x: &Tensor<T>,
+    axes: &Axes,
+) -> Result<Tensor<i64>> {
+    reduce(op, Count, x, &plan(op, axes, x.shape())?, |n| n)
 }
 
 impl<T: Element> Tensor<T> {
@@ -398,12 +452,17 @@ impl<T: Float> Tensor<T> {
         }
         crate::rows::reduce_rows(op, self, &plan.mask, plan.shape.clone(), move |_, x| {
             let first = x.first().map_or(0.0, |x| x.f64());
-            let sum = x.iter().map(|x| x.f64() - first).sum::<f64>();
+            let short = x.len() < SHORT;
+            let sum = match short {
+                true => x.iter().map(|x| x.f64() - first).sum::<f64>(),
+                false => fold_slice(Deviation::<false>(first), x),
+            };
             let centre = first + sum / x.len() as f64;
-            let squares = x
-                .iter()
-                .map(|x| (x.f64() - centre) * (x.f64() - centre))
-                .sum::<f64>();
+            let square = |x: &T| (x.f64() - centre) * (x.f64() - centre);
+            let squares = match short {
+                true => x.iter().map(square).sum::<f64>(),
+                false => fold_slice(Deviation::<true>(centre), x),
+            };
             T::of(last(squares / n))
         })
     }

@@ -3,6 +3,7 @@
 use crate::element::{Element, Float};
 use crate::error::{Dims, Error, Result};
 use crate::kernel::columns::FEW;
+use crate::kernel::lanes::WIDTH;
 use crate::kernel::par;
 use crate::kernel::rows::{RowBlock, Rows, dim_last};
 use crate::kernel::standing::{Neighbours, Standing, each_run, split_standing};
@@ -58,6 +59,9 @@ pub(crate) fn reduce_blocks<T: Element, O: Element>(
     })
 }
 
+/// Rows that stand side by side in a strip, at most.
+const STRIP: usize = 1024;
+
 /// One result for each of some rows of at most `most` elements that stand along the one dimension of `mask`:
 /// `f(rows, results)`. `None` where they do not.
 pub(crate) fn reduce_standing<T: Element, O: Element>(
@@ -74,11 +78,21 @@ pub(crate) fn reduce_standing<T: Element, O: Element>(
     };
     let rows = Standing::new(x.buffer(), x.layout(), d).filter(|rows| rows.len() <= most)?;
     Some(Tensor::build(op, shape, |out| {
-        par::split(out, 1, rows.len() * 4 + 8, |start, out| {
-            each_run(start..start + out.len(), rows.inner(), |run| {
-                let out = &mut out[run.start - start..run.end - start];
+        let strip = |first: usize, out: &mut [O]| {
+            each_run(first..first + out.len(), rows.inner(), |run| {
+                let out = &mut out[run.start - first..run.end - first];
                 f(rows.from(run.start), out);
             });
+        };
+        let (n, cost) = (out.len(), rows.len() * 4 + 8);
+        if n.saturating_mul(cost) <= par::GRAIN {
+            return strip(0, out);
+        }
+        // Strips of whole lines of memory, and wide where there are many rows: each column is a page of its own.
+        let width = (n / 8).min(STRIP).max(par::GRAIN / 2 / cost);
+        let width = width.next_multiple_of(4 * WIDTH);
+        par::for_each_part(out.chunks_mut(width).collect(), &|i, out| {
+            strip(i * width, out)
         });
     }))
 }

@@ -456,6 +456,58 @@ fn check_sums<T: Float>(layout: &str, x: &Tensor<T>) {
     );
 }
 
+/// Numbers with a NaN among every few of them, and zeros of both signs.
+fn with_holes<T: Float>(n: usize, seed: u64) -> Vec<T> {
+    let holes = [T::NAN, T::ZERO, -T::ZERO];
+    let numbers = values::<T>(n, seed).into_iter().enumerate();
+    numbers
+        .map(|(i, v)| *holes.get((i * 7 + seed as usize) % 11).unwrap_or(&v))
+        .collect()
+}
+
+fn check_holes<T: Float>(layout: &str, x: &Tensor<T>) {
+    let what = |name: &str| format!("{name} of {layout}");
+    let numbers = |g: &[T]| -> Vec<f64> { wide(g).into_iter().filter(|v| !v.is_nan()).collect() };
+    let size = |x: &[f64]| x.iter().map(|v| v.abs()).sum::<f64>();
+    each_reduction(
+        &what("nansum"),
+        x,
+        |a| x.nansum(a),
+        |what, got, g| {
+            let g = numbers(g);
+            assert_near(what, got, exact_sum(g.iter().copied()), 0.5, size(&g));
+        },
+    );
+    each_reduction(
+        &what("nanmean"),
+        x,
+        |a| x.nanmean(a),
+        |what, got, g| {
+            let g = numbers(g);
+            let n = g.len() as f64;
+            // The sum is rounded, and so is the quotient.
+            let mean = exact_sum(g.iter().copied()) / n;
+            assert_near(what, got, mean, 1.0, size(&g) / n.max(1.0));
+        },
+    );
+    each_reduction(
+        &what("count_nonzero"),
+        x,
+        |a| x.count_nonzero(a),
+        |what, got, g| {
+            let want = g.iter().filter(|&&v| v != T::ZERO).count();
+            assert_eq!(got, want as i64, "{what}");
+        },
+    );
+    let truth = x.gt(T::ZERO).unwrap();
+    each_reduction(
+        &what("sum of truth values"),
+        &truth,
+        |a| truth.sum(a),
+        |what, got, g| assert_eq!(got, g.iter().filter(|&&v| v).count() as i64, "{what}"),
+    );
+}
+
 fn check_orders<T: Float>(layout: &str, x: &Tensor<T>) {
     let what = |name: &str| format!("{name} of {layout}");
     each_reduction(
@@ -564,6 +616,9 @@ fn check_reductions<T: Float>() {
         for (layout, x) in layouts(shape, special::<T>) {
             check_orders(&layout, &x);
         }
+        for (layout, x) in layouts(shape, with_holes::<T>) {
+            check_holes(&layout, &x);
+        }
     }
 }
 
@@ -590,6 +645,9 @@ fn reductions_of_every_length() {
                 check_sums(&layout, &x);
                 check_orders(&layout, &x);
                 check_rows(&layout, &x);
+            }
+            for (layout, x) in layouts(&shape, with_holes::<f32>).iter().step_by(5) {
+                check_holes(layout, x);
             }
         }
     }

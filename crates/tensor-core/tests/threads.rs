@@ -241,6 +241,10 @@ fn columns_in_several_blocks_of_several_parts() {
         let column = |j: usize| (0..m).map(move |i| at(i, j));
         let sums: Vec<f32> = (0..n).map(|j| column(j).sum()).collect();
         let largest: Vec<f32> = (0..n).map(|j| column(j).fold(-9.0, f32::max)).collect();
+        let first = |j: usize, v: f32| column(j).position(|x| x == v).unwrap() as i64;
+        let places: Vec<i64> = (0..n).map(|j| first(j, largest[j])).collect();
+        let least = |j: usize| first(j, column(j).fold(9.0, f32::min));
+        let lowest: Vec<i64> = (0..n).map(least).collect();
         let backwards = x.flip([0]).unwrap().contiguous().flip([0]).unwrap();
         let cut = Tensor::cat(&[&x, &x], 1).unwrap().narrow(1, n as isize, n);
         for x in [x, backwards, cut.unwrap()] {
@@ -248,6 +252,8 @@ fn columns_in_several_blocks_of_several_parts() {
                 pool.install(|| {
                     assert_eq!(x.sum(0).unwrap().to_vec(), sums);
                     assert_eq!(x.max(0).unwrap().to_vec(), largest);
+                    assert_eq!(x.argmax(0).unwrap().to_vec(), places);
+                    assert_eq!(x.argmin(0).unwrap().to_vec(), lowest);
                 });
             }
         }

@@ -72,7 +72,7 @@ pub(crate) fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
 }
 
 /// Calls `f(i, part)` for each part, on all threads.
-pub(super) fn for_each_part<P: Send>(parts: Vec<P>, f: &(dyn Fn(usize, P) + Sync)) {
+pub(crate) fn for_each_part<P: Send>(parts: Vec<P>, f: &(dyn Fn(usize, P) + Sync)) {
     let parts: Vec<Mutex<Option<P>>> = parts
         .into_iter()
         .map(|part| Mutex::new(Some(part)))

@@ -111,8 +111,8 @@ fn lanes<I: Isa, T: Copy, R: Reducer<T>, const LANES: usize>(r: R, x: &[T]) -> R
     let (whole, rest) = x.as_chunks::<LANES>();
     for group in whole {
         prefetch::lines(group, AHEAD);
-        for (acc, &x) in acc.iter_mut().zip(group) {
-            *acc = r.add::<I>(*acc, x);
+        for i in 0..LANES {
+            acc[i] = r.add::<I>(acc[i], group[i]);
         }
     }
     for (acc, &x) in acc.iter_mut().zip(rest) {
