@@ -45,7 +45,12 @@ def cargo(bench, patterns, large, seconds):
         name = json.loads((path.parent / "benchmark.json").read_text())["full_id"]
         sample = json.loads(path.read_text())
         found[name] = [t / n for t, n in zip(sample["times"], sample["iters"])]
-    return found
+    return dict(sorted(found.items(), key=lambda case: naturally(case[0])))
+
+
+def naturally(name):
+    """The order in which 64 comes before 1024, and 4096x10 before 4096x1000."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name)]
 
 
 def pytorch(patterns, large, seconds):

@@ -3,8 +3,18 @@
 use crate::element::Float;
 use crate::error::{Error, Result};
 use crate::kernel::isa::Isa;
-use crate::kernel::map::Unary;
+use crate::kernel::map::{Binary, Unary};
+use crate::map::binary;
 use crate::tensor::Tensor;
+
+#[derive(Clone, Copy)]
+struct Prelu;
+impl<T: Float> Binary<T, T, T> for Prelu {
+    #[inline(always)]
+    fn at<I: Isa>(self, x: T, weight: T) -> T {
+        if x > T::ZERO { x } else { weight * x }
+    }
+}
 
 /// Methods of one element with parameters. A row `/// doc. name(a, b) = Kernel(cost) |x| formula;` becomes a kernel
 /// that holds the parameters and a method that runs it over a tensor.
@@ -158,7 +168,7 @@ impl<T: Float> Tensor<T> {
     /// [`Error::Shape`] for a weight that is neither.
     pub fn prelu(&self, weight: &Tensor<T>) -> Result<Tensor<T>> {
         let weight = weight.reshape(&channel_weight(self.shape(), weight.shape())?)?;
-        self.gt(T::ZERO)?.where_(self, self.mul(weight)?)
+        binary("prelu", Prelu, self, &weight)
     }
 
     /// The halves along `dim`, for [`Tensor::glu`].

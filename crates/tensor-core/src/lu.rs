@@ -1,5 +1,8 @@
 //! Factorisations of one matrix in `f64`, row-major: what [`linalg`](mod@crate::linalg) runs on each matrix of a batch.
 
+use crate::kernel::gemv::Dot;
+use crate::kernel::{Isa, Kernel, dispatch};
+
 /// `P A = L U` with rows exchanged so that each pivot is the largest of its column; `L` has ones on its diagonal, and
 /// both factors share one matrix.
 pub(crate) struct Lu {
@@ -11,23 +14,51 @@ pub(crate) struct Lu {
     odd: bool,
 }
 
-/// `row -= factor · pivot_row`, from column `from` on.
-fn eliminate(
-    factors: &mut [f64],
-    n: usize,
-    (pivot, row): (usize, usize),
-    from: usize,
-    factor: f64,
-) {
-    let (above, below) = factors.split_at_mut(row * n);
-    let (pivot, row) = (
-        &above[pivot * n + from..(pivot + 1) * n],
-        &mut below[from..n],
-    );
-    row.iter_mut()
-        .zip(pivot)
-        .for_each(|(x, p)| *x -= factor * p);
+/// A row less other rows, each times its factor.
+struct Less<'a, const N: usize>(&'a mut [f64], [&'a [f64]; N], [f64; N]);
+
+impl<const N: usize> Kernel for Less<'_, N> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Less(row, others, factors) = self;
+        let mut same = [&[][..]; N];
+        for (same, other) in same.iter_mut().zip(others) {
+            *same = &other[..row.len()];
+        }
+        for (i, x) in row.iter_mut().enumerate() {
+            let mut rest = *x;
+            for k in 0..N {
+                rest -= factors[k] * same[k][i];
+            }
+            *x = rest;
+        }
+    }
 }
+
+/// Rows subtracted in one pass over what they are subtracted from.
+const AT_A_TIME: usize = 8;
+
+/// `row -= Σ factors[k] · other(k)`. A factor of 0 takes no part, so that it meets no infinity.
+fn subtract<'a>(row: &mut [f64], factors: &[f64], other: impl Fn(usize) -> &'a [f64]) {
+    for (i, group) in factors.chunks(AT_A_TIME).enumerate() {
+        let first = i * AT_A_TIME;
+        match group.first_chunk::<AT_A_TIME>() {
+            Some(group) if !group.contains(&0.0) => {
+                let others = std::array::from_fn(|k| other(first + k));
+                dispatch(Less(row, others, *group));
+            }
+            _ => {
+                for (k, &factor) in (first..).zip(group).filter(|(_, factor)| **factor != 0.0) {
+                    dispatch(Less(row, [other(k)], [factor]));
+                }
+            }
+        }
+    }
+}
+
+/// Columns whose pivots are found before what is to the right of them is looked at.
+const PANEL: usize = 16;
 
 impl Lu {
     pub(crate) fn new(matrix: &[f64], n: usize) -> Lu {
@@ -37,29 +68,41 @@ impl Lu {
             rows: (0..n).collect(),
             odd: false,
         };
-        for k in 0..n {
-            let size = |i: usize, lu: &Lu| lu.factors[i * n + k].abs();
-            let largest = (k..n).fold(k, |best, i| {
-                if size(i, &lu) > size(best, &lu) {
-                    i
-                } else {
-                    best
-                }
-            });
-            lu.exchange(k, largest);
-            let pivot = lu.factors[k * n + k];
-            if pivot == 0.0 {
-                continue;
-            }
-            for i in k + 1..n {
-                let factor = lu.factors[i * n + k] / pivot;
-                lu.factors[i * n + k] = factor;
-                if factor != 0.0 {
-                    eliminate(&mut lu.factors, n, (k, i), k + 1, factor);
-                }
+        for start in (0..n).step_by(PANEL) {
+            let end = n.min(start + PANEL);
+            (start..end).for_each(|k| lu.pivot(k, end));
+            // The rows of the panel first, which those below it take as they then are.
+            for i in start + 1..n {
+                let (above, below) = lu.factors.split_at_mut(i * n);
+                let (factors, row) = below[..n].split_at_mut(end);
+                let known = &factors[start..end.min(i)];
+                subtract(row, known, |k| &above[(start + k) * n..][end..n]);
             }
         }
         lu
+    }
+
+    /// Brings the largest element of column `k` to its diagonal, and takes it from the rows below, as far as column `end`.
+    fn pivot(&mut self, k: usize, end: usize) {
+        let n = self.n;
+        let size = |i: usize| self.factors[i * n + k].abs();
+        let largest = (k..n).fold(k, |best, i| if size(i) > size(best) { i } else { best });
+        self.exchange(k, largest);
+        let (above, below) = self.factors.split_at_mut((k + 1) * n);
+        let pivot = above[k * n + k];
+        if pivot == 0.0 {
+            return;
+        }
+        for row in below.chunks_exact_mut(n) {
+            row[k] /= pivot;
+            let (factor, rest) = row[k..end].split_at_mut(1);
+            if factor[0] != 0.0 {
+                let pivots = &above[k * n + k + 1..];
+                rest.iter_mut()
+                    .zip(pivots)
+                    .for_each(|(x, p)| *x -= factor[0] * p);
+            }
+        }
     }
 
     fn exchange(&mut self, a: usize, b: usize) {
@@ -136,22 +179,13 @@ pub(crate) struct Triangle {
 pub(crate) fn substitute(a: &[f64], n: usize, x: &mut [f64], m: usize, t: Triangle) {
     for step in 0..n {
         let i = if t.upper { n - 1 - step } else { step };
-        let known = if t.upper { i + 1..n } else { 0..i };
-        for j in known {
-            let factor = a[i * n + j];
-            if factor == 0.0 {
-                continue;
-            }
-            let (row, other) = if i < j {
-                let (head, tail) = x.split_at_mut(j * m);
-                (&mut head[i * m..(i + 1) * m], &tail[..m])
-            } else {
-                let (head, tail) = x.split_at_mut(i * m);
-                (&mut tail[..m], &head[j * m..(j + 1) * m])
-            };
-            row.iter_mut()
-                .zip(other)
-                .for_each(|(x, o)| *x -= factor * o);
+        let (above, below) = x.split_at_mut(i * m);
+        let (row, below) = below.split_at_mut(m);
+        let factors = &a[i * n..(i + 1) * n];
+        if t.upper {
+            subtract(row, &factors[i + 1..], |k| &below[k * m..][..m]);
+        } else {
+            subtract(row, &factors[..i], |k| &above[k * m..][..m]);
         }
         if !t.unit {
             x[i * m..(i + 1) * m]
@@ -167,8 +201,7 @@ pub(crate) fn cholesky(a: &[f64], n: usize) -> Option<Vec<f64>> {
     for i in 0..n {
         for j in 0..=i {
             let (left, right) = (&l[i * n..i * n + j], &l[j * n..j * n + j]);
-            let dot: f64 = left.iter().zip(right).map(|(x, y)| x * y).sum();
-            let rest = a[i * n + j] - dot;
+            let rest = a[i * n + j] - dispatch(Dot::<f64>(left, right));
             l[i * n + j] = match i == j {
                 true if rest <= 0.0 => return None,
                 true => rest.sqrt(),
@@ -213,7 +246,9 @@ pub(crate) fn adjugate(matrix: &[f64], n: usize) -> Vec<f64> {
         for i in k + 1..n {
             let factor = lu.factors[i * n + k] / pivot;
             lu.factors[i * n + k] = factor;
-            eliminate(&mut lu.factors, n, (k, i), k + 1, factor);
+            let (above, below) = lu.factors.split_at_mut(i * n);
+            let row = &mut below[k + 1..n];
+            subtract(row, &[factor], |_| &above[k * n + k + 1..]);
         }
     }
     let mut out = vec![0.0; n * n];

@@ -146,7 +146,7 @@ impl<T: Number> Reducer<T> for Weighted<'_, T::Acc> {
 }
 
 /// The dot product of a row and the vector.
-struct Dot<'a, T: Number>(&'a [T], &'a [T::Acc]);
+pub(crate) struct Dot<'a, T: Number>(pub(crate) &'a [T], pub(crate) &'a [T::Acc]);
 
 impl<T: Number> Kernel for Dot<'_, T> {
     type Out = T::Acc;

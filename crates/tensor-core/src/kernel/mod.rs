@@ -12,7 +12,7 @@
 pub mod columns;
 pub mod dispatch;
 pub mod gemm;
-mod gemv;
+pub(crate) mod gemv;
 pub mod isa;
 pub mod lanes;
 pub mod map;
