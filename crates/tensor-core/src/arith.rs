@@ -128,10 +128,6 @@ unary! { Float => T;
     erf = Erf(20) |x| x.erf::<I>();
     /// `1 - erf x`, accurate far to the right.
     erfc = Erfc(20) |x| x.erfc::<I>();
-    /// `ln |Γ(x)|`
-    lgamma = Lgamma(40) |x| x.lgamma::<I>();
-    /// `Γ'(x) / Γ(x)`
-    digamma = Digamma(40) |x| x.digamma::<I>();
     /// `1 / (1 + e^-x)`, accurate in both tails.
     sigmoid = Sigmoid(8) |x| x.sigmoid::<I>();
     /// `ln(1 + e^x)`, without overflow.
@@ -155,6 +151,43 @@ unary! { Float => bool;
     isinf = IsInf(1) |x| x.abs_() == T::INFINITY;
     /// Whether `x` is neither infinite nor NaN.
     isfinite = IsFinite(1) |x| x.finite();
+}
+
+/// Functions of which those right of 0 are vectors: a row `/// doc. name = Kernel function_right_of_0;`.
+macro_rules! gamma {
+    ($($(#[$doc:meta])* $name:ident = $kernel:ident $positive:ident;)*) => {
+        $(
+            #[derive(Clone, Copy)]
+            struct $kernel;
+            impl<T: Float> Unary<T, T> for $kernel {
+                const COST: usize = if T::NARROW { 20 } else { 40 };
+                const USUAL: bool = T::NARROW;
+                #[inline(always)]
+                fn at<I: Isa>(self, x: T) -> T {
+                    x.$name::<I>()
+                }
+                #[inline(always)]
+                fn usual<I: Isa>(self, x: T) -> T {
+                    x.$positive::<I>()
+                }
+                #[inline(always)]
+                fn is_usual<I: Isa>(self, x: T) -> bool {
+                    // NaN too.
+                    !(x < T::ZERO)
+                }
+            }
+        )*
+        impl<T: Float> Tensor<T> {
+            $($(#[$doc])* pub fn $name(&self) -> Tensor<T> { self.unary($kernel) })*
+        }
+    };
+}
+
+gamma! {
+    /// `ln |Γ(x)|`
+    lgamma = Lgamma lgamma_positive;
+    /// `Γ'(x) / Γ(x)`
+    digamma = Digamma digamma_positive;
 }
 
 const SIN: u8 = 0;

@@ -9,16 +9,40 @@ use super::source::Source;
 pub trait Unary<A, O>: Copy + Send + Sync {
     /// How many additions one call is worth, to decide when threads pay.
     const COST: usize = 1;
+    /// Whether [`Unary::usual`] is worth asking for: it is vectors where [`Unary::at`] has a call.
+    const USUAL: bool = false;
     /// The function; `#[inline(always)]`.
     fn at<I: Isa>(self, a: A) -> O;
+    /// The function, with the same bits, of what [`Unary::is_usual`]; `#[inline(always)]`.
+    #[inline(always)]
+    fn usual<I: Isa>(self, a: A) -> O {
+        self.at::<I>(a)
+    }
+    /// Whether `usual` serves for `a`; `#[inline(always)]`.
+    #[inline(always)]
+    fn is_usual<I: Isa>(self, _a: A) -> bool {
+        true
+    }
 }
 
 /// A function of two elements.
 pub trait Binary<A, B, O>: Copy + Send + Sync {
     /// How many additions one call is worth, to decide when threads pay.
     const COST: usize = 1;
+    /// Whether [`Binary::usual`] is worth asking for: it is vectors where [`Binary::at`] has a call.
+    const USUAL: bool = false;
     /// The function; `#[inline(always)]`.
     fn at<I: Isa>(self, a: A, b: B) -> O;
+    /// The function, with the same bits, of what [`Binary::is_usual`]; `#[inline(always)]`.
+    #[inline(always)]
+    fn usual<I: Isa>(self, a: A, b: B) -> O {
+        self.at::<I>(a, b)
+    }
+    /// Whether `usual` serves for `a` and `b`; `#[inline(always)]`.
+    #[inline(always)]
+    fn is_usual<I: Isa>(self, _a: A, _b: B) -> bool {
+        true
+    }
 }
 
 /// A function of three elements.
@@ -35,11 +59,23 @@ pub(crate) struct WithRight<F, B>(pub(crate) F, pub(crate) B);
 
 impl<A: Copy, B: Copy + Send + Sync, O, F: Binary<A, B, O>> Unary<A, O> for WithRight<F, B> {
     const COST: usize = F::COST;
+    const USUAL: bool = F::USUAL;
     #[inline(always)]
     fn at<I: Isa>(self, a: A) -> O {
         self.0.at::<I>(a, self.1)
     }
+    #[inline(always)]
+    fn usual<I: Isa>(self, a: A) -> O {
+        self.0.usual::<I>(a, self.1)
+    }
+    #[inline(always)]
+    fn is_usual<I: Isa>(self, a: A) -> bool {
+        self.0.is_usual::<I>(a, self.1)
+    }
 }
+
+/// Elements of which it is asked at once whether all are usual: a rare one takes no others with it.
+const BLOCK: usize = 64;
 
 struct Map1<'a, A, O, F>(F, &'a [A], &'a mut [O]);
 
@@ -48,8 +84,25 @@ impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Map1(f, a, out) = self;
-        for (o, &a) in out.iter_mut().zip(a) {
-            *o = f.at::<I>(a);
+        if !F::USUAL {
+            for (o, &a) in out.iter_mut().zip(a) {
+                *o = f.at::<I>(a);
+            }
+            return;
+        }
+        for (out, a) in out.chunks_mut(BLOCK).zip(a.chunks(BLOCK)) {
+            let mut usual = true;
+            for (o, &a) in out.iter_mut().zip(a) {
+                *o = f.usual::<I>(a);
+                usual &= f.is_usual::<I>(a);
+            }
+            if !usual {
+                for (o, &a) in out.iter_mut().zip(a) {
+                    if !f.is_usual::<I>(a) {
+                        *o = f.at::<I>(a);
+                    }
+                }
+            }
         }
     }
 }
@@ -61,8 +114,26 @@ impl<A: Copy, B: Copy, O, F: Binary<A, B, O>> Kernel for Map2<'_, A, B, O, F> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Map2(f, a, b, out) = self;
-        for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
-            *o = f.at::<I>(a, b);
+        if !F::USUAL {
+            for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *o = f.at::<I>(a, b);
+            }
+            return;
+        }
+        let blocks = a.chunks(BLOCK).zip(b.chunks(BLOCK));
+        for (out, (a, b)) in out.chunks_mut(BLOCK).zip(blocks) {
+            let mut usual = true;
+            for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *o = f.usual::<I>(a, b);
+                usual &= f.is_usual::<I>(a, b);
+            }
+            if !usual {
+                for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                    if !f.is_usual::<I>(a, b) {
+                        *o = f.at::<I>(a, b);
+                    }
+                }
+            }
         }
     }
 }

@@ -1,14 +1,16 @@
 //! The scalar mathematics that kernels inline.
 //!
 //! Most functions have neither branch nor call nor table: a loop over slices becomes vector code under whichever
-//! features its function has. The others are calls: in single precision `cbrt`, `lgamma`, `digamma`, `pow`, `atan2` and
-//! `hypot`, and `sin`, `cos` and `tan` far from 0; in double precision all from `cbrt` on. Where the bound in single
-//! precision is 0.51, the function comes by way of double precision and is off by the last rounding alone.
+//! features its function has. The others are calls: in single precision `cbrt` and `hypot`, `lgamma` and `digamma` below 0,
+//! and `sin`, `cos` and `tan` far from 0; in double precision all from `cbrt` on. Where the bound in single precision is
+//! 0.51, the function comes by way of double precision and is off by the last rounding alone.
 //!
 //! The two bounds are the largest errors measured for `f32` and for `f64` in units in the last place (ulp), with and
 //! without fused multiply-add; those of plain calls hold for the C library they were measured with.
 mod exp;
+mod gamma;
 mod log;
+mod power;
 mod real;
 mod special;
 #[cfg(test)]
@@ -21,6 +23,9 @@ use crate::kernel::isa::Isa;
 pub trait Math: Copy {
     /// Arguments up to this size have circular functions without a branch; 0 where none has.
     const NEAR: Self;
+
+    /// Whether functions come by way of a wider format, and are vectors where those of the widest are calls.
+    const NARROW: bool;
 
     /// `self · b + c`, rounded once where the instruction set can and twice elsewhere.
     fn mul_add_<I: Isa>(self, b: Self, c: Self) -> Self;
@@ -106,6 +111,10 @@ pub trait Math: Copy {
     /// `Γ'(x) / Γ(x)`; -∞ at 0, ∞ at -0, NaN at the negative integers. At most 0.51 and
     /// 2.04 ulp for positive `x`; absolutely accurate near the negative zeros.
     fn digamma<I: Isa>(self) -> Self;
+    /// [`Math::lgamma`], with the same bits and in single precision without a branch, of an `x` that is not below 0.
+    fn lgamma_positive<I: Isa>(self) -> Self;
+    /// [`Math::digamma`] in the same way.
+    fn digamma_positive<I: Isa>(self) -> Self;
     /// The largest integer up to `x`. Exact.
     fn floor<I: Isa>(self) -> Self;
     /// The smallest integer from `x`. Exact.
@@ -116,7 +125,9 @@ pub trait Math: Copy {
     fn round_even<I: Isa>(self) -> Self;
     /// `x^y`. At most 0.51 and 0.51 ulp.
     fn pow<I: Isa>(self, y: Self) -> Self;
-    /// The angle of the point `(x, self)`. At most 1.13 and 0.52 ulp.
+    /// `|x|^y`, to be added up: to a thousandth of an ulp of this type, but for 0 to the power of 0 and the like.
+    fn power_of_size<I: Isa>(self, y: f64) -> f64;
+    /// The angle of the point `(x, self)`. At most 0.51 and 0.52 ulp.
     fn atan2<I: Isa>(self, x: Self) -> Self;
     /// `√(x² + y²)` without overflow between. At most 0.5 and 0.54 ulp.
     fn hypot<I: Isa>(self, y: Self) -> Self;
@@ -135,6 +146,7 @@ macro_rules! rows {
 
 impl Math for f32 {
     const NEAR: f32 = wide::NEAR as f32;
+    const NARROW: bool = true;
 
     #[inline(always)]
     fn mul_add_<I: Isa>(self, b: f32, c: f32) -> f32 {
@@ -153,6 +165,11 @@ impl Math for f32 {
     #[inline(always)]
     fn normal<I: Isa>(self) -> (f32, f32) {
         exp::normal::<I>(self)
+    }
+
+    #[inline(always)]
+    fn power_of_size<I: Isa>(self, y: f64) -> f64 {
+        power::of_size::<I>(self.abs().into(), y)
     }
 
     rows! {
@@ -190,20 +207,23 @@ impl Math for f32 {
         atanh(x) => wide::atanh::<I>(x.into()) as f32;
         erf(x) => wide::erf::<I>(x.into()) as f32;
         erfc(x) => wide::erfc::<I>(x.into()) as f32;
-        lgamma(x) => libm::lgamma(f64::from(x)) as f32;
-        digamma(x) => special::digamma(f64::from(x)) as f32;
+        lgamma(x) => if x < 0.0 { libm::lgamma(x.into()) as f32 } else { x.lgamma_positive::<I>() };
+        digamma(x) => if x < 0.0 { special::digamma(x.into()) as f32 } else { x.digamma_positive::<I>() };
+        lgamma_positive(x) => gamma::lgamma::<I>(x.into()) as f32;
+        digamma_positive(x) => gamma::digamma::<I>(x.into()) as f32;
         floor(x) => x.floor();
         ceil(x) => x.ceil();
         trunc(x) => x.trunc();
         round_even(x) => x.round_ties_even();
-        pow(x, y) => x.powf(y);
-        atan2(y, x) => y.atan2(x);
+        pow(x, y) => power::pow::<I>(x.into(), y.into()) as f32;
+        atan2(y, x) => wide::atan2::<I>(y.into(), x.into()) as f32;
         hypot(x, y) => x.hypot(y);
     }
 }
 
 impl Math for f64 {
     const NEAR: f64 = 0.0;
+    const NARROW: bool = false;
 
     #[inline(always)]
     fn mul_add_<I: Isa>(self, b: f64, c: f64) -> f64 {
@@ -225,6 +245,11 @@ impl Math for f64 {
         let a = self.abs();
         let a = if a > 40.0 { 40.0 } else { a };
         (cdf, exp::gauss::<I, f64>(a) * exp::DENSITY_AT_0)
+    }
+
+    #[inline(always)]
+    fn power_of_size<I: Isa>(self, y: f64) -> f64 {
+        self.abs().powf(y)
     }
 
     rows! {
@@ -264,6 +289,8 @@ impl Math for f64 {
         erfc(x) => libm::erfc(x);
         lgamma(x) => libm::lgamma(x);
         digamma(x) => special::digamma(x);
+        lgamma_positive(x) => libm::lgamma(x);
+        digamma_positive(x) => special::digamma(x);
         floor(x) => x.floor();
         ceil(x) => x.ceil();
         trunc(x) => x.trunc();

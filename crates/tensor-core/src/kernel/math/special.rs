@@ -1,8 +1,8 @@
 //! Functions that are called and not vectorised, where neither `std` nor `libm` has one that serves.
 
 /// The positive zero of digamma, and what its rounding lost.
-const ROOT: f64 = 1.4616321449683622;
-const ROOT_LO: f64 = 9.549995429965697e-17;
+pub(super) const ROOT: f64 = 1.4616321449683622;
+pub(super) const ROOT_LO: f64 = 9.549995429965697e-17;
 /// `ψ(x) / (x - root)` on `[1, 5/2]` as a polynomial in `x - 7/4`, from a Remez exchange at 60 digits.
 const NEAR_ROOT: [f64; 28] = [
     0.8581832171262995,

@@ -1,6 +1,8 @@
 use super::{Isa, Math};
 use crate::kernel::isa::{Fused, Portable};
 
+#[path = "pairs.rs"]
+mod pairs;
 #[path = "sweep.rs"]
 mod sweep;
 #[path = "table.rs"]

@@ -131,13 +131,13 @@ fn reduce<I: Isa>(x: f64, coefficients: &[f64]) -> (f64, f64) {
 
 /// `min(x, most)` that lets NaN through.
 #[inline(always)]
-fn at_most(x: f64, most: f64) -> f64 {
+pub(super) fn at_most(x: f64, most: f64) -> f64 {
     if x > most { most } else { x }
 }
 
 /// `max(x, least)` that lets NaN through.
 #[inline(always)]
-fn at_least(x: f64, least: f64) -> f64 {
+pub(super) fn at_least(x: f64, least: f64) -> f64 {
     if x < least { least } else { x }
 }
 
@@ -189,7 +189,7 @@ pub(super) fn cosh<I: Isa>(x: f64) -> f64 {
 
 /// `(e, ln(x) - e ln 2)`, where the second is small, for a positive normal number.
 #[inline(always)]
-fn ln_parts<I: Isa>(x: f64) -> (f64, f64) {
+pub(super) fn ln_parts<I: Isa>(x: f64) -> (f64, f64) {
     let (e, m, _) = x.split();
     let f = m - 1.0;
     (e, (f * f).mul_add_::<I>(horner::<I, f64>(f, LN), f))
@@ -197,7 +197,7 @@ fn ln_parts<I: Isa>(x: f64) -> (f64, f64) {
 
 /// Puts the logarithm's values at 0, below 0, at ∞ and at NaN in place of `y`.
 #[inline(always)]
-fn edges(x: f64, y: f64) -> f64 {
+pub(super) fn edges(x: f64, y: f64) -> f64 {
     let y = if x < f64::INFINITY { y } else { x };
     let y = if x == 0.0 { f64::NEG_INFINITY } else { y };
     if x < 0.0 { f64::NAN } else { y }
@@ -260,20 +260,40 @@ pub(super) fn atanh<I: Isa>(x: f64) -> f64 {
     y.copysign(x)
 }
 
+/// The angle of the point `(b, a)`, of which neither is negative and not both are 0.
 #[inline(always)]
-pub(super) fn atan<I: Isa>(x: f64) -> f64 {
-    let a = x.abs();
+fn angle<I: Isa>(a: f64, b: f64) -> f64 {
     // The angle from 0, from an eighth or from a quarter of a turn, whichever leaves a tangent up to √2 - 1.
-    let (over, under, base) = if a > 1.0 / TAN_PI_8 {
-        (-1.0, a, FRAC_PI_2)
-    } else if a > TAN_PI_8 {
-        (a - 1.0, a + 1.0, FRAC_PI_4)
+    let (over, under, base) = if a > b * (1.0 / TAN_PI_8) {
+        (-b, a, FRAC_PI_2)
+    } else if a > b * TAN_PI_8 {
+        (a - b, a + b, FRAC_PI_4)
     } else {
-        (a, 1.0, 0.0)
+        (a, b, 0.0)
     };
     let t = over / under;
     let z = t * t;
-    (base + (t * z).mul_add_::<I>(horner::<I, f64>(z, ATAN), t)).copysign(x)
+    base + (t * z).mul_add_::<I>(horner::<I, f64>(z, ATAN), t)
+}
+
+#[inline(always)]
+pub(super) fn atan<I: Isa>(x: f64) -> f64 {
+    angle::<I>(x.abs(), 1.0).copysign(x)
+}
+
+#[inline(always)]
+pub(super) fn atan2<I: Isa>(y: f64, x: f64) -> f64 {
+    // Far beyond single precision, an infinity is a number like others, and equal to another infinity.
+    let (a, b) = (at_most(y.abs(), 1e300), at_most(x.abs(), 1e300));
+    // Two zeros have the angle of (1, 0) or (-1, 0), by the sign of `x`.
+    let b = if a + b == 0.0 { 1.0 } else { b };
+    let angle = angle::<I>(a, b);
+    let angle = if x.is_sign_negative() {
+        PI - angle
+    } else {
+        angle
+    };
+    angle.copysign(y)
 }
 
 /// `(a ≤ ½, arcsin a)`, or half of `arccos a` in place of the second, for `a = |x|`.
