@@ -1,6 +1,7 @@
 //! The element types, and what kernels may ask of them.
 
 use crate::error::Result;
+use crate::kernel::isa::Isa;
 use crate::kernel::math::Math;
 use crate::kernel::pool::{AtHand, Pool};
 use crate::map::Opnd;
@@ -105,8 +106,21 @@ pub trait Number: Element<Total = Self> {
     /// What is left of `self` when `b` was taken away as often as it goes into it: it has the sign of `self`. `b` is
     /// not 0 if these are integers.
     fn rem_trunc(self, b: Self) -> Self;
-    /// `self / b` as a whole number, rounded down or towards 0. `b` is not 0 if these are integers.
-    fn quotient(self, b: Self, floor: bool) -> Self;
+    /// [`Number::rem_trunc`] without a call, for operands that are [`Number::rem_near`] each other.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn rem_of_near<I: Isa>(self, b: Self) -> Self {
+        self.rem_trunc(b)
+    }
+    /// Whether [`Number::rem_of_near`] serves.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn rem_near<I: Isa>(self, _b: Self) -> bool {
+        true
+    }
+    /// `self / b` as a whole number, rounded down or towards 0, where `rest` is [`Number::rem_trunc`] of both. `b` is not 0
+    /// if these are integers.
+    fn quotient(self, b: Self, rest: Self, floor: bool) -> Self;
     /// [`Tensor::pow`].
     #[doc(hidden)]
     fn pow_of(x: &Tensor<Self>, exponent: Opnd<'_, Self>) -> Result<Tensor<Self>>;
@@ -245,10 +259,9 @@ impl Number for i64 {
         self.wrapping_rem(b)
     }
     #[inline(always)]
-    fn quotient(self, b: i64, floor: bool) -> i64 {
+    fn quotient(self, b: i64, rest: i64, floor: bool) -> i64 {
         let q = self.wrapping_div(b);
-        let r = self.wrapping_rem(b);
-        q - i64::from(floor && r != 0 && (r < 0) != (b < 0))
+        q - i64::from(floor && rest != 0 && (rest < 0) != (b < 0))
     }
     // Inlined so that a program which takes no powers is not compiled together with them; so below.
     #[inline]
@@ -331,22 +344,42 @@ macro_rules! float {
                 (self as f64 % b as f64) as $t
             }
             #[inline(always)]
-            fn quotient(self, b: $t, floor: bool) -> $t {
+            fn rem_of_near<I: Isa>(self, b: $t) -> $t {
+                // Adding it to a small number rounds that to a whole one.
+                const MAGIC: $t = 1.5 / $t::EPSILON;
+                let (x, y) = (self.abs(), b.abs());
+                let q = x / y + MAGIC - MAGIC;
+                // Exact: the product has no more bits than the wider format, or is not rounded at all, and the difference
+                // has no more than one of `x` and `y`.
+                let rest = if I::FMA {
+                    (-q).mul_add(y, x)
+                } else {
+                    (x as f64 - q as f64 * y as f64) as $t
+                };
+                // The whole number may be that above the quotient.
+                let rest = if rest < 0.0 { rest + y } else { rest };
+                let rest = if y == $t::INFINITY { x } else { rest };
+                rest.copysign(self)
+            }
+            #[inline(always)]
+            fn rem_near<I: Isa>(self, b: $t) -> bool {
+                // Products of `f64` have no wider format. NaN, an infinity and any number to a divisor of 0 are not near.
+                (I::FMA || $t::DIGITS < 10) & (self.abs() < b.abs() * 2_097_152.0)
+            }
+            #[inline(always)]
+            fn quotient(self, b: $t, rest: $t, floor: bool) -> $t {
                 if !floor {
                     return (self / b).trunc();
                 }
-                if b == 0.0 {
-                    return self / b;
-                }
                 // The quotient without its remainder is whole but for rounding.
-                let rest = self.rem_trunc(b);
-                let below = rest != 0.0 && (rest < 0.0) != (b < 0.0);
+                let below = (rest != 0.0) & ((rest < 0.0) != (b < 0.0));
                 let q = (self - rest) / b - if below { 1.0 } else { 0.0 };
-                if q == 0.0 {
+                let q = if q == 0.0 {
                     (0.0 as $t).copysign(self / b)
                 } else {
                     q.round_ties_even()
-                }
+                };
+                if b == 0.0 { self / b } else { q }
             }
             #[inline]
             fn pow_of(x: &Tensor<$t>, exponent: Opnd<'_, $t>) -> Result<Tensor<$t>> {

@@ -27,6 +27,24 @@ impl<T: Float, F: Fn(f64) -> f64 + Copy + Send + Sync> Reducer<T> for Powers<F> 
     }
 }
 
+/// The sum of any other power of the sizes, in `f64`.
+#[derive(Clone, Copy)]
+struct AnyPower(f64);
+impl<T: Float> Reducer<T> for AnyPower {
+    type Acc = f64;
+    fn identity(self) -> f64 {
+        0.0
+    }
+    #[inline(always)]
+    fn add<I: Isa>(self, acc: f64, x: T) -> f64 {
+        acc + x.power_of_size::<I>(self.0)
+    }
+    #[inline(always)]
+    fn merge(self, a: f64, b: f64) -> f64 {
+        a + b
+    }
+}
+
 /// The largest or smallest of the sizes.
 #[derive(Clone, Copy)]
 struct Sizes<R>(R);
@@ -69,12 +87,10 @@ impl<T: Float> Tensor<T> {
             0.0 => self.norm_by(plan, Powers(|x| (x != 0.0) as u8 as f64), T::of),
             1.0 => self.norm_by(plan, Powers(|x| x), T::of),
             2.0 => self.norm_by(plan, Powers(|x| x * x), |s| T::of(s.sqrt())),
+            3.0 => self.norm_by(plan, Powers(|x| x * x * x), move |s| T::of(s.powf(1.0 / p))),
             f64::INFINITY => self.norm_by(plan, Sizes(Max), |s: T| s.abs_()),
             f64::NEG_INFINITY => self.norm_by(plan, Sizes(Min), |s| s),
-            _ => {
-                let root = move |s: f64| T::of(s.powf(1.0 / p));
-                self.norm_by(plan, Powers(move |x: f64| x.powf(p)), root)
-            }
+            _ => self.norm_by(plan, AnyPower(p), move |s| T::of(s.powf(1.0 / p))),
         }
     }
 

@@ -7,16 +7,30 @@ use crate::kernel::map::{Binary, Unary};
 use crate::map::{Operand, Opnd, binary};
 use crate::tensor::Tensor;
 
-/// Methods of two numbers: a row `/// doc. name = Kernel |a, b| formula;` becomes a kernel and a method.
+/// Methods of two numbers: a row `/// doc. name = Kernel(asked) |a, b, rest| formula;` becomes a kernel and a method, where
+/// `rest` is what a division of `a` by `b` leaves, with the sign of `a`, and `asked` says whether the formula asks for it.
 macro_rules! quotients {
-    ($($(#[$doc:meta])* $name:ident = $kernel:ident |$a:ident, $b:ident| $value:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $kernel:ident($asked:literal) |$a:ident, $b:ident, $rest:ident| $value:expr;)*) => {
         $(
             #[derive(Clone, Copy)]
             struct $kernel;
             impl<T: Number> Binary<T, T, T> for $kernel {
-                const COST: usize = 20;
+                const COST: usize = 8;
+                const USUAL: bool = $asked && !matches!(T::DTYPE, DType::I64);
                 #[inline(always)]
-                fn at<I: Isa>(self, $a: T, $b: T) -> T { $value }
+                fn at<I: Isa>(self, $a: T, $b: T) -> T {
+                    let $rest = $a.rem_trunc($b);
+                    $value
+                }
+                #[inline(always)]
+                fn usual<I: Isa>(self, $a: T, $b: T) -> T {
+                    let $rest = $a.rem_of_near::<I>($b);
+                    $value
+                }
+                #[inline(always)]
+                fn is_usual<I: Isa>(self, $a: T, $b: T) -> bool {
+                    $a.rem_near::<I>($b)
+                }
             }
         )*
         impl<T: Number> Tensor<T> {
@@ -37,25 +51,15 @@ macro_rules! quotients {
 
 quotients! {
     /// The remainder of `a / b` with the sign of `a`, as in C.
-    fmod = Fmod |a, b| a.rem_trunc(b);
+    fmod = Fmod(true) |a, b, rest| rest;
     /// The remainder of `a / b` with the sign of `b`, as in Python.
-    remainder = Remainder |a, b| rem_floor(a, b);
+    remainder = Remainder(true) |a, b, rest| if (rest != T::ZERO) & ((rest < T::ZERO) != (b < T::ZERO)) { rest.plus(b) } else { rest };
     /// `a / b` rounded down: PyTorch's `div` with `rounding_mode="floor"`. Of floats it is the floor of the exact
     /// quotient, not of the rounded one.
     #[doc(alias = "floor_divide")]
-    div_floor = DivFloor |a, b| a.quotient(b, true);
+    div_floor = DivFloor(true) |a, b, rest| a.quotient(b, rest, true);
     /// `a / b` rounded towards 0: PyTorch's `div` with `rounding_mode="trunc"`.
-    div_trunc = DivTrunc |a, b| a.quotient(b, false);
-}
-
-#[inline(always)]
-fn rem_floor<T: Number>(a: T, b: T) -> T {
-    let r = a.rem_trunc(b);
-    if r != T::ZERO && (r < T::ZERO) != (b < T::ZERO) {
-        r.plus(b)
-    } else {
-        r
-    }
+    div_trunc = DivTrunc(false) |a, b, rest| a.quotient(b, rest, false);
 }
 
 /// An integer has no quotient by 0; a float has an infinity or NaN.
@@ -157,5 +161,117 @@ impl<T: Float> Tensor<T> {
             scale: T::of(10f64.powi(decimals.saturating_abs())),
             up: decimals > 0,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::dispatch::{Kernel, each_path};
+
+    /// Numbers of any bits, of like sizes and special ones, in pairs whose rare ones stand between others.
+    fn pairs() -> Vec<(f64, f64)> {
+        let mut all = Vec::new();
+        let any = |i: u32| f64::from(f32::from_bits(i.wrapping_mul(2_654_435_769)));
+        for i in 0..40_000u32 {
+            all.push((any(i), any(i ^ 0x55)));
+            let (x, y) = (any(3 * i), f64::from(i % 997 + 1) * 0.013);
+            let like = x % 1024.0;
+            all.extend([(like, y), (y, like), (like, -y * 1e-4)]);
+            // Multiples and their neighbours, where the quotient rounds.
+            let (y, n) = (f64::from(y as f32), f64::from(i % 4001));
+            let x = (y * n) as f32;
+            all.extend([x.next_up(), x, -x.next_down()].map(|x| (f64::from(x), y)));
+        }
+        let sizes = [
+            0.0,
+            1e-45,
+            1e-38,
+            0.7,
+            1.0,
+            3.0,
+            2_097_151.0,
+            2_097_152.0,
+            4e6,
+            3.4e38,
+            f64::INFINITY,
+            f64::NAN,
+        ];
+        for x in sizes {
+            for y in sizes {
+                all.extend([(x, y), (-x, y), (x, -y), (-x, -y)]);
+            }
+        }
+        all
+    }
+
+    /// The kernels of one type against `std`, which rounds no remainder.
+    fn check<T: Float>() {
+        let (x, y): (Vec<T>, Vec<T>) = pairs()
+            .into_iter()
+            .map(|(x, y)| (T::of(x), T::of(y)))
+            .unzip();
+        struct Near<'a, T>(&'a [T], &'a [T]);
+        impl<T: Float> Kernel for Near<'_, T> {
+            type Out = Vec<Option<T>>;
+            #[inline(always)]
+            fn run<I: Isa>(self) -> Vec<Option<T>> {
+                let each = self.0.iter().zip(self.1);
+                each.map(|(x, &y)| x.rem_near::<I>(y).then(|| x.rem_of_near::<I>(y)))
+                    .collect()
+            }
+        }
+        let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+        let rest = |x: T, y: T| x.f64() % y.f64();
+        for (path, got) in each_path(|| Near(&x, &y)) {
+            let served = got.iter().flatten().count();
+            let few = path == "portable" && T::DTYPE == DType::F64;
+            assert!(
+                few || served > got.len() / 2,
+                "{path}: {served} of {}",
+                got.len()
+            );
+            for ((&x, &y), got) in x.iter().zip(&y).zip(got) {
+                let want = rest(x, y);
+                assert!(
+                    got.is_none_or(|got| same(got.f64(), want)),
+                    "{path}: {x} mod {y} is {got:?}, not {want:e}"
+                );
+            }
+        }
+        // Blocks of which some elements are rare, whole and not.
+        for n in [1, 63, 64, 65, 1000, x.len()] {
+            let (x, y) = (&x[x.len() - n..], &y[y.len() - n..]);
+            let (tx, ty) = (Tensor::from(x.to_vec()), Tensor::from(y.to_vec()));
+            let (fmod, remainder) = (
+                tx.fmod(&ty).unwrap().to_vec(),
+                tx.remainder(&ty).unwrap().to_vec(),
+            );
+            for i in 0..n {
+                let (x, y, want) = (x[i], y[i], rest(x[i], y[i]));
+                assert!(
+                    same(fmod[i].f64(), want),
+                    "fmod of {x} and {y}: {}",
+                    fmod[i]
+                );
+                let opposite = want != 0.0 && (want < 0.0) != (y.f64() < 0.0);
+                let want = if opposite {
+                    (T::of(want) + y).f64()
+                } else {
+                    want
+                };
+                assert!(
+                    same(remainder[i].f64(), want),
+                    "remainder of {x} and {y}: {}",
+                    remainder[i]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn remainders_are_exact_on_every_path() {
+        check::<f32>();
+        check::<f64>();
     }
 }
