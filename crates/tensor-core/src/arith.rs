@@ -312,6 +312,17 @@ unary! { Element => bool;
     logical_not = Not(1) |x| x == T::ZERO;
 }
 
+/// `x³`, in single precision rounded once.
+#[derive(Clone, Copy)]
+struct Cube;
+impl<T: Float> Unary<T, T> for Cube {
+    #[inline(always)]
+    fn at<I: Isa>(self, x: T) -> T {
+        let x = x.f64();
+        T::of(x * x * x)
+    }
+}
+
 /// [`Tensor::pow`] of floats.
 pub(crate) fn pow<T: Float>(x: &Tensor<T>, exponent: Opnd<'_, T>) -> Result<Tensor<T>> {
     match exponent {
@@ -320,6 +331,7 @@ pub(crate) fn pow<T: Float>(x: &Tensor<T>, exponent: Opnd<'_, T>) -> Result<Tens
             0.0 => x.ones_like(),
             1.0 => x.clone(),
             2.0 => x.square(),
+            3.0 => x.unary(Cube),
             -1.0 => x.reciprocal(),
             // As in PyTorch, also where roots differ from powers: at -0 and at -inf.
             0.5 => x.sqrt(),
@@ -410,5 +422,63 @@ impl<T: Element> Tensor<T> {
     pub fn masked_fill(&self, mask: &Tensor<bool>, value: T) -> Result<Tensor<T>> {
         mask.where_(Tensor::scalar(value), self)
             .map_err(|e| e.named("masked_fill"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Math;
+    use crate::kernel::isa::Portable;
+
+    /// Of a tensor whose rare elements stand between others, and of which not all blocks are whole.
+    #[test]
+    fn gamma_functions_of_mixed_signs_are_those_of_each_element() {
+        for n in [1, 2, 63, 64, 65, 127, 1000] {
+            let x: Vec<f32> = (0..n)
+                .map(|i| match i % 71 {
+                    5 => -2.3 - i as f32 * 0.01,
+                    6 => -3.0,
+                    7 => f32::NAN,
+                    8 => f32::NEG_INFINITY,
+                    9 => -0.0,
+                    _ => i as f32 * 0.37,
+                })
+                .collect();
+            let tensor = Tensor::from(x.clone());
+            let (lgamma, digamma) = (tensor.lgamma().to_vec(), tensor.digamma().to_vec());
+            // Instruction sets may round differently, by far less than this.
+            let same = |a: f32, b: f32| {
+                a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-6 * b.abs()
+            };
+            for (i, &x) in x.iter().enumerate() {
+                assert!(
+                    same(lgamma[i], x.lgamma::<Portable>()),
+                    "ln Γ({x}): {}",
+                    lgamma[i]
+                );
+                assert!(
+                    same(digamma[i], x.digamma::<Portable>()),
+                    "ψ({x}): {}",
+                    digamma[i]
+                );
+                let one = Tensor::from([x]);
+                let alone = [one.lgamma()[0], one.digamma()[0]].map(f32::to_bits);
+                let bits = [lgamma[i], digamma[i]].map(f32::to_bits);
+                assert!(x.is_nan() || bits == alone, "alone, {x} has other bits");
+            }
+        }
+    }
+
+    #[test]
+    fn cubes_are_rounded_once() {
+        let x: Vec<f32> = (0..2000)
+            .map(|i| (i as f32 - 1000.3) * 0.0173)
+            .chain([1e13, -1e-20, f32::INFINITY])
+            .collect();
+        let cubes = Tensor::from(x.clone()).pow(3.0).unwrap().to_vec();
+        for (&x, cube) in x.iter().zip(cubes) {
+            assert_eq!(cube, f64::from(x).powi(3) as f32, "{x}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-use super::{Isa, Math};
+use super::{Isa, Math, special};
 use crate::kernel::isa::{Fused, Portable};
 
 #[path = "pairs.rs"]
@@ -314,6 +314,43 @@ fn digamma_and_lgamma_reflect() {
     assert!((-2.0f64).digamma::<P>().is_nan());
     assert!((-3.0f32).digamma::<P>().is_nan());
     assert_eq!((-2.0f64).lgamma::<P>(), INF);
+}
+
+#[test]
+fn gamma_functions_are_accurate_at_their_zeros_and_between_their_formulas() {
+    fn check<I: Isa>() {
+        for center in [0.5, 1.0, 1.461_632_1, 1.5, 2.0, 2.5f32] {
+            for i in -15_000..15_000i32 {
+                // Near the centre each number, and further off some.
+                let step = if i.abs() < 5_000 { i } else { i * 97 };
+                let x = f32::from_bits(center.to_bits().wrapping_add_signed(step));
+                for (got, want) in [
+                    (Math::lgamma::<I>(x), libm::lgamma(x.into())),
+                    (Math::digamma::<I>(x), special::digamma(x.into())),
+                ] {
+                    let error = sweep::ulps(got, want);
+                    assert!(error <= 0.51, "{x:e}: {got:e}, not {want:e}: {error} ulp");
+                }
+                assert!(same(
+                    x.lgamma_positive::<I>().into(),
+                    Math::lgamma::<I>(x).into()
+                ));
+                assert!(same(
+                    x.digamma_positive::<I>().into(),
+                    Math::digamma::<I>(x).into()
+                ));
+            }
+        }
+        // The largest arguments, and results that leave the range.
+        for x in [f32::MAX, 4.08e36, 4.085e36, 1e30, 1e-38, 1e-39, 1e-45] {
+            let error = sweep::ulps(Math::lgamma::<I>(x), libm::lgamma(x.into()));
+            assert!(error <= 0.51, "ln Γ({x:e}): {error} ulp");
+            let error = sweep::ulps(Math::digamma::<I>(x), special::digamma(x.into()));
+            assert!(error <= 0.51, "ψ({x:e}): {error} ulp");
+        }
+    }
+    check::<Portable>();
+    check::<Fused>();
 }
 
 #[test]
