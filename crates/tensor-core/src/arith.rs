@@ -153,9 +153,9 @@ unary! { Float => bool;
     isfinite = IsFinite(1) |x| x.finite();
 }
 
-/// Functions of which those right of 0 are vectors: a row `/// doc. name = Kernel function_right_of_0;`.
+/// Functions that nearly everywhere are vectors: a row `/// doc. name = Kernel tried;`.
 macro_rules! gamma {
-    ($($(#[$doc:meta])* $name:ident = $kernel:ident $positive:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $kernel:ident $tried:ident;)*) => {
         $(
             #[derive(Clone, Copy)]
             struct $kernel;
@@ -167,13 +167,8 @@ macro_rules! gamma {
                     x.$name::<I>()
                 }
                 #[inline(always)]
-                fn usual<I: Isa>(self, x: T) -> T {
-                    x.$positive::<I>()
-                }
-                #[inline(always)]
-                fn is_usual<I: Isa>(self, x: T) -> bool {
-                    // NaN too.
-                    !(x < T::ZERO)
+                fn usual<I: Isa>(self, x: T) -> (T, bool) {
+                    x.$tried::<I>()
                 }
             }
         )*
@@ -185,9 +180,9 @@ macro_rules! gamma {
 
 gamma! {
     /// `ln |Γ(x)|`
-    lgamma = Lgamma lgamma_positive;
+    lgamma = Lgamma lgamma_tried;
     /// `Γ'(x) / Γ(x)`
-    digamma = Digamma digamma_positive;
+    digamma = Digamma digamma_tried;
 }
 
 const SIN: u8 = 0;
@@ -442,6 +437,9 @@ mod tests {
                     7 => f32::NAN,
                     8 => f32::NEG_INFINITY,
                     9 => -0.0,
+                    // Beside a zero of each.
+                    10 => -2.457_024_8,
+                    11 => -0.504_083,
                     _ => i as f32 * 0.37,
                 })
                 .collect();

@@ -23,13 +23,9 @@ macro_rules! quotients {
                     $value
                 }
                 #[inline(always)]
-                fn usual<I: Isa>(self, $a: T, $b: T) -> T {
+                fn usual<I: Isa>(self, $a: T, $b: T) -> (T, bool) {
                     let $rest = $a.rem_of_near::<I>($b);
-                    $value
-                }
-                #[inline(always)]
-                fn is_usual<I: Isa>(self, $a: T, $b: T) -> bool {
-                    $a.rem_near::<I>($b)
+                    ($value, $a.rem_near::<I>($b))
                 }
             }
         )*

@@ -13,15 +13,10 @@ pub trait Unary<A, O>: Copy + Send + Sync {
     const USUAL: bool = false;
     /// The function; `#[inline(always)]`.
     fn at<I: Isa>(self, a: A) -> O;
-    /// The function, with the same bits, of what [`Unary::is_usual`]; `#[inline(always)]`.
+    /// The function, and whether it is: else [`Unary::at`] is asked. `#[inline(always)]`, without a call.
     #[inline(always)]
-    fn usual<I: Isa>(self, a: A) -> O {
-        self.at::<I>(a)
-    }
-    /// Whether `usual` serves for `a`; `#[inline(always)]`.
-    #[inline(always)]
-    fn is_usual<I: Isa>(self, _a: A) -> bool {
-        true
+    fn usual<I: Isa>(self, a: A) -> (O, bool) {
+        (self.at::<I>(a), true)
     }
 }
 
@@ -33,15 +28,10 @@ pub trait Binary<A, B, O>: Copy + Send + Sync {
     const USUAL: bool = false;
     /// The function; `#[inline(always)]`.
     fn at<I: Isa>(self, a: A, b: B) -> O;
-    /// The function, with the same bits, of what [`Binary::is_usual`]; `#[inline(always)]`.
+    /// The function, and whether it is: else [`Binary::at`] is asked. `#[inline(always)]`, without a call.
     #[inline(always)]
-    fn usual<I: Isa>(self, a: A, b: B) -> O {
-        self.at::<I>(a, b)
-    }
-    /// Whether `usual` serves for `a` and `b`; `#[inline(always)]`.
-    #[inline(always)]
-    fn is_usual<I: Isa>(self, _a: A, _b: B) -> bool {
-        true
+    fn usual<I: Isa>(self, a: A, b: B) -> (O, bool) {
+        (self.at::<I>(a, b), true)
     }
 }
 
@@ -65,12 +55,8 @@ impl<A: Copy, B: Copy + Send + Sync, O, F: Binary<A, B, O>> Unary<A, O> for With
         self.0.at::<I>(a, self.1)
     }
     #[inline(always)]
-    fn usual<I: Isa>(self, a: A) -> O {
+    fn usual<I: Isa>(self, a: A) -> (O, bool) {
         self.0.usual::<I>(a, self.1)
-    }
-    #[inline(always)]
-    fn is_usual<I: Isa>(self, a: A) -> bool {
-        self.0.is_usual::<I>(a, self.1)
     }
 }
 
@@ -91,14 +77,14 @@ impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
             return;
         }
         for (out, a) in out.chunks_mut(BLOCK).zip(a.chunks(BLOCK)) {
-            let mut usual = true;
-            for (o, &a) in out.iter_mut().zip(a) {
-                *o = f.usual::<I>(a);
-                usual &= f.is_usual::<I>(a);
+            let (mut served, mut all) = ([true; BLOCK], true);
+            for ((o, &a), served) in out.iter_mut().zip(a).zip(&mut served) {
+                (*o, *served) = f.usual::<I>(a);
+                all &= *served;
             }
-            if !usual {
-                for (o, &a) in out.iter_mut().zip(a) {
-                    if !f.is_usual::<I>(a) {
+            if !all {
+                for ((o, &a), served) in out.iter_mut().zip(a).zip(served) {
+                    if !served {
                         *o = f.at::<I>(a);
                     }
                 }
@@ -122,14 +108,14 @@ impl<A: Copy, B: Copy, O, F: Binary<A, B, O>> Kernel for Map2<'_, A, B, O, F> {
         }
         let blocks = a.chunks(BLOCK).zip(b.chunks(BLOCK));
         for (out, (a, b)) in out.chunks_mut(BLOCK).zip(blocks) {
-            let mut usual = true;
-            for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                *o = f.usual::<I>(a, b);
-                usual &= f.is_usual::<I>(a, b);
+            let (mut served, mut all) = ([true; BLOCK], true);
+            for (((o, &a), &b), served) in out.iter_mut().zip(a).zip(b).zip(&mut served) {
+                (*o, *served) = f.usual::<I>(a, b);
+                all &= *served;
             }
-            if !usual {
-                for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                    if !f.is_usual::<I>(a, b) {
+            if !all {
+                for (((o, &a), &b), served) in out.iter_mut().zip(a).zip(b).zip(served) {
+                    if !served {
                         *o = f.at::<I>(a, b);
                     }
                 }

@@ -1,7 +1,8 @@
 //! The scalar mathematics that kernels inline.
 //!
 //! Most functions have neither branch nor call nor table: a loop over slices becomes vector code under whichever
-//! features its function has. The others are calls: in single precision `cbrt` and `hypot`, `lgamma` and `digamma` below 0,
+//! features its function has. The others are calls: in single precision `cbrt` and `hypot`, `lgamma` and `digamma` near
+//! their negative zeros,
 //! and `sin`, `cos` and `tan` far from 0; in double precision all from `cbrt` on. Where the bound in single precision is
 //! 0.51, the function comes by way of double precision and is off by the last rounding alone.
 //!
@@ -111,10 +112,11 @@ pub trait Math: Copy {
     /// `Γ'(x) / Γ(x)`; -∞ at 0, ∞ at -0, NaN at the negative integers. At most 0.51 and
     /// 2.04 ulp for positive `x`; absolutely accurate near the negative zeros.
     fn digamma<I: Isa>(self) -> Self;
-    /// [`Math::lgamma`], with the same bits and in single precision without a branch, of an `x` that is not below 0.
-    fn lgamma_positive<I: Isa>(self) -> Self;
+    /// [`Math::lgamma`], in single precision without a branch, and whether it is: not where it is small beside what it is
+    /// the difference of, near its negative zeros.
+    fn lgamma_tried<I: Isa>(self) -> (Self, bool);
     /// [`Math::digamma`] in the same way.
-    fn digamma_positive<I: Isa>(self) -> Self;
+    fn digamma_tried<I: Isa>(self) -> (Self, bool);
     /// The largest integer up to `x`. Exact.
     fn floor<I: Isa>(self) -> Self;
     /// The smallest integer from `x`. Exact.
@@ -168,6 +170,18 @@ impl Math for f32 {
     }
 
     #[inline(always)]
+    fn lgamma_tried<I: Isa>(self) -> (f32, bool) {
+        let (y, accurate) = gamma::lgamma::<I>(self.into());
+        (y as f32, accurate)
+    }
+
+    #[inline(always)]
+    fn digamma_tried<I: Isa>(self) -> (f32, bool) {
+        let (y, accurate) = gamma::digamma::<I>(self.into());
+        (y as f32, accurate)
+    }
+
+    #[inline(always)]
     fn power_of_size<I: Isa>(self, y: f64) -> f64 {
         power::of_size::<I>(self.abs().into(), y)
     }
@@ -207,10 +221,14 @@ impl Math for f32 {
         atanh(x) => wide::atanh::<I>(x.into()) as f32;
         erf(x) => wide::erf::<I>(x.into()) as f32;
         erfc(x) => wide::erfc::<I>(x.into()) as f32;
-        lgamma(x) => if x < 0.0 { libm::lgamma(x.into()) as f32 } else { x.lgamma_positive::<I>() };
-        digamma(x) => if x < 0.0 { special::digamma(x.into()) as f32 } else { x.digamma_positive::<I>() };
-        lgamma_positive(x) => gamma::lgamma::<I>(x.into()) as f32;
-        digamma_positive(x) => gamma::digamma::<I>(x.into()) as f32;
+        lgamma(x) => match x.lgamma_tried::<I>() {
+            (y, true) => y,
+            _ => libm::lgamma(x.into()) as f32,
+        };
+        digamma(x) => match x.digamma_tried::<I>() {
+            (y, true) => y,
+            _ => special::digamma(x.into()) as f32,
+        };
         floor(x) => x.floor();
         ceil(x) => x.ceil();
         trunc(x) => x.trunc();
@@ -245,6 +263,16 @@ impl Math for f64 {
         let a = self.abs();
         let a = if a > 40.0 { 40.0 } else { a };
         (cdf, exp::gauss::<I, f64>(a) * exp::DENSITY_AT_0)
+    }
+
+    #[inline(always)]
+    fn lgamma_tried<I: Isa>(self) -> (f64, bool) {
+        (libm::lgamma(self), true)
+    }
+
+    #[inline(always)]
+    fn digamma_tried<I: Isa>(self) -> (f64, bool) {
+        (special::digamma(self), true)
     }
 
     #[inline(always)]
@@ -289,8 +317,6 @@ impl Math for f64 {
         erfc(x) => libm::erfc(x);
         lgamma(x) => libm::lgamma(x);
         digamma(x) => special::digamma(x);
-        lgamma_positive(x) => libm::lgamma(x);
-        digamma_positive(x) => special::digamma(x);
         floor(x) => x.floor();
         ceil(x) => x.ceil();
         trunc(x) => x.trunc();

@@ -189,7 +189,7 @@ pub(super) fn cosh<I: Isa>(x: f64) -> f64 {
 
 /// `(e, ln(x) - e ln 2)`, where the second is small, for a positive normal number.
 #[inline(always)]
-pub(super) fn ln_parts<I: Isa>(x: f64) -> (f64, f64) {
+fn ln_parts<I: Isa>(x: f64) -> (f64, f64) {
     let (e, m, _) = x.split();
     let f = m - 1.0;
     (e, (f * f).mul_add_::<I>(horner::<I, f64>(f, LN), f))
