@@ -251,7 +251,7 @@ binary! { Float => T;
     /// `a / b`
     div = Div(2) |a, b| a / b;
     /// The angle of the point `(b, a)`, from `-π` to `π`.
-    atan2 = Atan2(40) |a, b| a.atan2::<I>(b);
+    atan2 = Atan2(if T::NARROW { 20 } else { 40 }) |a, b| a.atan2::<I>(b);
     /// `√(a² + b²)`, without overflow between.
     hypot = Hypot(20) |a, b| a.hypot::<I>(b);
     /// `ln(e^a + e^b)`, without overflow.
@@ -278,7 +278,7 @@ binary! { Float => T;
     /// `a · ln b`, and 0 where `a` is 0 and `b` is not NaN.
     xlogy = Xlogy(8) |a, b| if a == T::ZERO && !b.is_nan_() { T::ZERO } else { a * b.ln::<I>() };
     #[doc(hidden)]
-    pow_elements = Pow(40) |a, b| a.pow::<I>(b);
+    pow_elements = Pow(if T::NARROW { 20 } else { 40 }) |a, b| a.pow::<I>(b);
 }
 
 binary! { Element => bool;
