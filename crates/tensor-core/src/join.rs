@@ -2,8 +2,8 @@
 
 use crate::element::Element;
 use crate::error::{Dims, Error, Result};
-use crate::kernel::lanes::copy_run;
 use crate::kernel::par;
+use crate::kernel::short::Columns;
 use crate::tensor::Tensor;
 
 impl<T: Element> Tensor<T> {
@@ -85,13 +85,22 @@ impl<T: Element> Tensor<T> {
                 // Some rows of each piece after the other, since what is read of them together takes a step for each row.
                 let together = (2048 / row.max(1)).max(1);
                 for (block, out) in out.chunks_mut(row.max(1) * together).enumerate() {
-                    let (at, rows, mut from) = (first + block * together, out.len() / row, 0);
-                    for (reader, (_, width)) in readers.iter_mut().zip(&pieces) {
-                        let piece = reader.read(at * width, rows * width);
-                        for (out, x) in out.chunks_exact_mut(row).zip(piece.chunks_exact(*width)) {
-                            copy_run(&mut out[from..from + width], x);
+                    let (first, rows, mut at) = (first + block * together, out.len() / row, 0);
+                    for (reader, &(ref source, width)) in readers.iter_mut().zip(&pieces) {
+                        let (from, pitch) = match source.pitched(width) {
+                            Some((all, pitch)) => (&all[first * pitch..], pitch),
+                            None => (reader.read(first * width, rows * width), width),
+                        };
+                        Columns {
+                            out: &mut *out,
+                            row,
+                            at,
+                            width,
+                            from,
+                            pitch,
                         }
-                        from += width;
+                        .copy();
+                        at += width;
                     }
                 }
             });

@@ -5,6 +5,7 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::kernel::isa::Isa;
 use crate::kernel::map::{Binary, Ternary, Unary, WithRight, map_one, map_one2, map1, map2, map3};
+use crate::kernel::par;
 use crate::kernel::pool::Buffer;
 use crate::kernel::source::Source;
 use crate::layout::{Layout, broadcast, dims, same_shape};
@@ -185,18 +186,12 @@ pub(crate) fn unary<A: Element, O: Element, F: Unary<A, O>>(
     }
 }
 
-#[derive(Clone, Copy)]
-struct Same;
-impl<T: Copy> Unary<T, T> for Same {
-    #[inline(always)]
-    fn at<I: Isa>(self, a: T) -> T {
-        a
-    }
-}
-
 /// A row-major copy for an operation named `op`; fails only where a broadcast view is larger than the memory.
 pub(crate) fn copy<T: Element>(op: &'static str, a: &Tensor<T>) -> Result<Tensor<T>> {
-    Tensor::build(op, a.shape(), |out| map1(Same, &a.source(), out))
+    let source = a.source();
+    Tensor::build(op, a.shape(), |out| {
+        par::split(out, 1, 1, |at, out| source.gather(at, out));
+    })
 }
 
 /// `f` of every pair of elements, operands broadcast to each other.

@@ -2,8 +2,8 @@
 
 use crate::element::Element;
 use crate::error::{Dims, Error, Result};
-use crate::kernel::lanes::copy_run;
 use crate::kernel::par;
+use crate::kernel::short::Columns;
 use crate::shape::IntoShape;
 use crate::tensor::Tensor;
 
@@ -156,33 +156,66 @@ impl<T: Element> Tensor<T> {
         for (i, pair) in pad.chunks(2).enumerate() {
             before[self.ndim() - 1 - i] = pair[0].max(0) as usize;
         }
-        let (source, part) = (inner.source(), inner.shape());
-        let (&n, &left) = match (part.last(), before.last()) {
-            (Some(n), Some(left)) => (n, left),
+        let (&[.., n], &[ref before @ .., left]) = (inner.shape(), &before[..]) else {
             // Of a scalar there is no border.
-            _ => return Ok(inner.clone()),
+            return Ok(inner.clone());
         };
-        Tensor::build("pad", &shape[..], |out| {
-            let (outer, width) = (&shape[..shape.len() - 1], shape[shape.len() - 1] as usize);
+        let shape: Dims = shape.iter().map(|&n| n as usize).collect();
+        let (source, width) = (inner.source(), shape[before.len()]);
+        let (mut outer, mut part, mut before) = (
+            shape[..before.len()].to_vec(),
+            inner.shape()[..before.len()].to_vec(),
+            before.to_vec(),
+        );
+        if outer == part {
+            // With a border at the ends of rows alone, all rows are one run of them.
+            outer = vec![outer.iter().product()];
+            (part, before) = (outer.clone(), vec![0]);
+        }
+        Tensor::build("pad", &shape, |out| {
             par::split(out, width, width + 8, |first, out| {
-                let mut reader = source.reader();
-                for (row, out) in out.chunks_exact_mut(width.max(1)).enumerate() {
-                    // The row of the part that goes here, if any.
-                    let (mut rest, mut at, mut stride) = (first + row, Some(0), 1);
+                let (mut reader, width) = (source.reader(), width.max(1));
+                let (mut row, end, mut out) = (first, first + out.len() / width, out);
+                while row < end {
+                    // The row of the part that goes here, if any, and how many follow it.
+                    let (mut rest, mut at, mut stride, mut rows) = (row, Some(0), 1, 1);
                     for (d, &size) in outer.iter().enumerate().rev() {
-                        let i = rest % size as usize;
-                        rest /= size as usize;
+                        let i = rest % size;
+                        rest /= size;
                         let within = i.checked_sub(before[d]).filter(|&i| i < part[d]);
+                        if let (true, Some(i)) = (d + 1 == outer.len(), within) {
+                            rows = (part[d] - i).min(end - row).min((2048 / width).max(1));
+                        }
                         at = at.zip(within).map(|(at, i)| at + i * stride);
                         stride *= part[d];
                     }
-                    let Some(at) = at else {
-                        out.fill(value);
+                    let (now, later) = out.split_at_mut(rows * width);
+                    (row, out) = (row + rows, later);
+                    let Some(at) = at.filter(|_| n > 0) else {
+                        now.fill(value);
                         continue;
                     };
-                    out[..left].fill(value);
-                    copy_run(&mut out[left..left + n], reader.read(at * n, n));
-                    out[left + n..].fill(value);
+                    if width <= LONG {
+                        now.fill(value);
+                    } else {
+                        for row in now.chunks_exact_mut(width) {
+                            row[..left].fill(value);
+                            row[left + n..].fill(value);
+                        }
+                    }
+                    let (from, pitch) = match source.pitched(n) {
+                        Some((all, pitch)) => (&all[at * pitch..], pitch),
+                        None => (reader.read(at * n, rows * n), n),
+                    };
+                    Columns {
+                        out: now,
+                        row: width,
+                        at: left,
+                        width: n,
+                        from,
+                        pitch,
+                    }
+                    .copy();
                 }
             });
         })
@@ -297,6 +330,9 @@ impl<T: Element> Tensor<T> {
         Ok(self.view_as_layout(layout))
     }
 }
+
+/// Elements of a row of which no more than its ends are filled with a border.
+const LONG: usize = 64;
 
 /// The repeats of [`Tensor::tile`]: filled up with ones to the number of dimensions.
 pub fn tile_repeats(ndim: usize, dims: impl IntoShape) -> Vec<i64> {

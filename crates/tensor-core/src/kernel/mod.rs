@@ -24,6 +24,7 @@ pub mod reader;
 pub mod reduce;
 pub(crate) mod reduce_columns;
 pub mod rows;
+pub(crate) mod short;
 pub mod softmax;
 pub mod source;
 pub mod standing;

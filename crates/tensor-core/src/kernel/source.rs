@@ -3,6 +3,7 @@
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::reader::Reader;
+use super::short::{self, Reversed, SHORT, Times};
 use crate::layout::Layout;
 use smallvec::SmallVec;
 
@@ -10,6 +11,22 @@ use smallvec::SmallVec;
 const LINE: usize = 16;
 /// The largest number of elements gathered together: they leave the first-level cache, but not the second.
 const BAND: usize = 1 << 16;
+
+/// Elements of transposed rows that are written together.
+const TILES: usize = 1 << 12;
+/// Elements of a repeated row that are copied together.
+const PATTERN: usize = 1 << 10;
+
+/// Rows that are read together.
+#[derive(Clone, Copy, Debug)]
+enum Stack {
+    /// Those of a transposed matrix.
+    Lines,
+    /// Those of one element each.
+    Same,
+    /// One row that comes again.
+    Again,
+}
 
 /// A tensor's elements in row-major order, to be read as slices of any run of positions.
 #[derive(Clone, Debug)]
@@ -143,33 +160,58 @@ impl<'a, T: Copy> Source<'a, T> {
         place as usize
     }
 
+    /// How rows of few elements are read together, and `(n, m)`, the sizes of the two innermost dimensions.
+    fn stacked(&self) -> Option<(Stack, usize, usize)> {
+        let &[.., (m, step), (n, stride)] = &self.dims[..] else {
+            return None;
+        };
+        if let Some((n, m)) = self.transposed() {
+            return Some((Stack::Lines, n, m));
+        }
+        match (step, stride) {
+            (_, 0) => Some((Stack::Same, n, m)),
+            (0, _) if (1..=PATTERN / 4).contains(&n) && m >= 8 => Some((Stack::Again, n, m)),
+            _ => None,
+        }
+    }
+
     /// Copies the elements from position `at` on into `out`.
     pub fn gather(&self, at: usize, out: &mut [T]) {
-        let repeated = match self.dims[..] {
-            [.., (m, _), (n, 0)] => Some((n, m)),
-            _ => None,
-        };
-        let stacked = self.transposed().or(repeated);
-        let Some((n, m)) = stacked.filter(|&(n, _)| out.len() >= 2 * n) else {
+        let stacked = self.stacked().filter(|&(_, n, _)| out.len() >= 2 * n);
+        let Some((stack, n, m)) = stacked else {
             return self.gather_rows(at, out);
+        };
+        // So many rows that what is written of them stays in the first-level cache, for it is written piece by piece.
+        let most = match stack {
+            Stack::Lines => (TILES / n).next_multiple_of(LINE).max(LINE),
+            _ => m,
         };
         // The rest of a row, then whole rows as far as they have one distance from each other, and so on.
         let (mut at, mut out) = (at, out);
         while !out.is_empty() {
-            let rows = (out.len() / n).min(m - at / n % m);
+            let rows = (out.len() / n).min(m - at / n % m).min(most);
             let len = match at % n {
                 0 if rows > 0 => rows * n,
                 column => (n - column).min(out.len()),
             };
             let (now, later) = out.split_at_mut(len);
-            if len == rows * n && repeated.is_some() {
-                self.repeat(at, n, now);
-            } else if len == rows * n {
-                self.gather_lines(at, n, now);
-            } else {
-                self.gather_rows(at, now);
+            match stack {
+                _ if len != rows * n => self.gather_rows(at, now),
+                Stack::Same => self.repeat(at, n, now),
+                Stack::Lines => self.gather_lines(at, n, now),
+                Stack::Again => self.gather_again(at, n, now),
             }
             (at, out) = (at + len, later);
+        }
+    }
+
+    /// Copies one row of `n` elements again and again, several at a time.
+    fn gather_again(&self, at: usize, n: usize, out: &mut [T]) {
+        let pattern = (PATTERN / n * n).min(out.len());
+        let (first, rest) = out.split_at_mut(pattern);
+        self.gather_rows(at, first);
+        for next in rest.chunks_mut(pattern) {
+            next.copy_from_slice(&first[..next.len()]);
         }
     }
 
@@ -205,10 +247,20 @@ impl<'a, T: Copy> Source<'a, T> {
 
     /// Copies whole rows of `n` times one element.
     pub(super) fn repeat(&self, at: usize, n: usize, out: &mut [T]) {
+        let (place, rows) = (self.place(at), out.len() / n);
+        let stride = self.dims.iter().rev().nth(1).map_or(0, |d| d.1);
+        if stride == 1 && (2..=4).contains(&n) {
+            let from = self.run(place, rows);
+            return match n {
+                2 => dispatch(Times::<_, 2> { from, out }),
+                3 => dispatch(Times::<_, 3> { from, out }),
+                _ => dispatch(Times::<_, 4> { from, out }),
+            };
+        }
         dispatch(Repeat {
             data: self.data,
-            place: self.place(at) as isize,
-            stride: self.dims.iter().rev().nth(1).map_or(0, |d| d.1),
+            place: place as isize,
+            stride,
             n,
             out,
         });
@@ -229,24 +281,30 @@ impl<'a, T: Copy> Source<'a, T> {
         let mut row = self.offset as isize + index_of(at / inner, outer, &mut index);
         let mut out = out;
         loop {
-            let n = (inner - column).min(out.len());
-            let start = row + column as isize * stride;
-            let whole = self
-                .data
-                .get(start as usize..)
-                .and_then(|x| x.first_chunk());
-            match (whole, out.first_chunk_mut::<LINE>()) {
-                // A whole vector in place of a short row: what it writes beyond it, the next row overwrites.
-                (Some(from), Some(to)) if stride == 1 && n <= LINE => *to = *from,
-                _ => copy_strided(self.data, start, stride, &mut out[..n]),
+            if column == 0 && inner <= SHORT && stride.abs() == 1 && out.len() >= inner {
+                let (rows, rest) = out.split_at_mut(out.len() / inner * inner);
+                short::Rows {
+                    data: self.data,
+                    outer,
+                    index: &mut index,
+                    row: &mut row,
+                    n: inner,
+                    out: rows,
+                }
+                .copy(stride < 0);
+                out = rest;
+            } else {
+                let n = (inner - column).min(out.len());
+                let start = row + column as isize * stride;
+                let (now, later) = out.split_at_mut(n);
+                copy_strided(self.data, start, stride, now);
+                out = later;
+                column = 0;
+                row += carry(outer, &mut index);
             }
-            let later = &mut out[n..];
-            if later.is_empty() {
+            if out.is_empty() {
                 return;
             }
-            out = later;
-            column = 0;
-            row += carry(outer, &mut index);
         }
     }
 }
@@ -320,6 +378,10 @@ fn copy_strided<T: Copy>(data: &[T], start: isize, stride: isize, out: &mut [T])
                 *o = *v;
             }
         }
+        -1 => dispatch(Reversed {
+            from: &data[start + 1 - out.len()..=start],
+            out,
+        }),
         s => {
             for (o, v) in out
                 .iter_mut()
@@ -339,6 +401,18 @@ impl<T> Source<'_, T> {
             [(_, stride)] => usize::try_from(stride).ok(),
             _ => None,
         }
+    }
+
+    /// The elements as rows of `width`, which lie so many elements from each other, where there is such a distance.
+    pub(crate) fn pitched(&self, width: usize) -> Option<(&[T], usize)> {
+        let pitch = match self.dims[..] {
+            [] => width,
+            [(_, 1)] => width,
+            [(_, stride)] if width == 1 => usize::try_from(stride).ok()?,
+            [(_, stride), (n, 1)] if width == n => usize::try_from(stride).ok()?,
+            _ => return None,
+        };
+        (pitch > 0).then(|| (self.data.get(self.offset..).unwrap_or(&[]), pitch))
     }
 
     /// Size and stride of the innermost merged dimension.
@@ -402,6 +476,97 @@ mod tests {
                 assert!(len > 0 && at + len <= numel);
                 let block = reader.read(at, len);
                 assert_eq!(block, &places[at..at + len], "{shape:?} {strides:?}, {at}");
+            }
+        }
+    }
+
+    /// Short rows, both ways, beneath any number of dimensions, at the very ends of the data, where no vector fits about
+    /// them; and elements that come several times.
+    #[test]
+    fn short_rows_are_gathered_from_any_place_to_any_place() {
+        for n in [1usize, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 40] {
+            for stride in [1isize, -1, 0] {
+                let width = n as isize + 1;
+                let outer: [(&[usize], &[isize]); 6] = [
+                    (&[11], &[width]),
+                    (&[9], &[-width]),
+                    (&[13, 3], &[width, 0]),
+                    (&[5, 2, 4], &[3 * width, 1, width]),
+                    (&[2, 3, 2, 3], &[40 * width, -2 * width, 7 * width, width]),
+                    (&[12], &[1]),
+                ];
+                for (sizes, steps) in outer {
+                    let shape: Vec<usize> = sizes.iter().copied().chain([n]).collect();
+                    let strides: Vec<isize> = steps.iter().copied().chain([stride]).collect();
+                    // From the first element that is needed to the last, and no other.
+                    let spans =
+                        || (shape.iter().zip(&strides)).map(|(&n, &s)| s * (n as isize - 1));
+                    let below: isize = spans().map(|s| s.min(0)).sum();
+                    let above: isize = spans().map(|s| s.max(0)).sum();
+                    let data: Vec<usize> = (0..(above - below) as usize + 1).collect();
+                    let layout = Layout {
+                        shape: shape.as_slice().into(),
+                        strides: strides.as_slice().into(),
+                        offset: -below as usize,
+                    };
+                    let source = Source::new(&data, &layout);
+                    let numel: usize = shape.iter().product();
+                    let place = |mut at: usize| {
+                        let mut place = -below;
+                        for (&n, &s) in shape.iter().zip(&strides).rev() {
+                            place += (at % n) as isize * s;
+                            at /= n;
+                        }
+                        place as usize
+                    };
+                    let places: Vec<usize> = (0..numel).map(place).collect();
+                    for at in [0, 1, n - 1, n, 3 * n, 5 * n + 1] {
+                        for end in [at + 1, at + n, at + 3 * n, 8 * n, 9 * n - 1, numel] {
+                            let end = end.clamp(at, numel);
+                            let mut out = vec![usize::MAX; end - at];
+                            source.gather(at, &mut out);
+                            assert_eq!(out, places[at..end], "{shape:?} {strides:?}, {at}..{end}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rows of one distance are what `pitched` says they are, and nothing else.
+    #[test]
+    fn rows_of_one_distance() {
+        let data: Vec<usize> = (0..5_000).collect();
+        let views: [(&[usize], &[isize]); 7] = [
+            (&[40, 6], &[6, 1]),
+            (&[40, 6], &[11, 1]),
+            (&[5, 8, 6], &[88, 11, 1]),
+            (&[30], &[7]),
+            (&[40, 6], &[0, 1]),
+            (&[40, 6], &[6, 2]),
+            (&[1, 1], &[3, 5]),
+        ];
+        for (shape, strides) in views {
+            let layout = Layout {
+                shape: shape.into(),
+                strides: strides.into(),
+                offset: 9,
+            };
+            let source = Source::new(&data, &layout);
+            for width in [1, 2, 3, 6, 12, 48]
+                .into_iter()
+                .filter(|w| source.len() % w == 0)
+            {
+                let Some((all, pitch)) = source.pitched(width) else {
+                    assert!(strides != [6, 1], "{width}");
+                    continue;
+                };
+                for row in 0..source.len() / width {
+                    for j in 0..width {
+                        let place = source.place(row * width + j);
+                        assert_eq!(all[row * pitch + j], place, "{shape:?} {strides:?} {width}");
+                    }
+                }
             }
         }
     }
