@@ -2,7 +2,9 @@
 
 use crate::element::{Element, Number};
 use crate::error::{Dims, Error, Result};
+use crate::kernel::lanes::copy_run;
 use crate::kernel::par;
+use crate::kernel::spread::{Blocks, Index, spread};
 use crate::layout::{Layout, checked_numel, unravel};
 use crate::tensor::Tensor;
 use std::ops::Range;
@@ -99,34 +101,35 @@ impl<T: Element> Tensor<T> {
                 expected,
             });
         }
-        check_index(op, index, d, self.shape().get(d).copied().unwrap_or(1))?;
-        let mut out = crate::map::copy(op, self)?;
-        let (base, stride) = along_zero(out.layout(), d, index.shape());
-        let (n, step) = row_of(&base);
+        let places = index;
+        // A broadcast index or source may be larger than anything that can be made of it.
+        checked_numel(index.shape()).ok_or_else(|| Error::size(op, index.shape()))?;
         let mut part = src.layout().clone();
         part.shape = index.shape().into();
         let values = src.view_as_layout(part).try_contiguous(op)?;
         let values = values.as_slice().unwrap_or(&[]);
         let index = index.try_contiguous(op)?;
         let index = index.as_slice().unwrap_or(&[]);
+        let size = self.shape().get(d).copied().unwrap_or(1);
+        if let Some(blocks) = self.blocks(d, places.shape()).filter(Blocks::pay) {
+            let (x, mut within) = (self.source(), true);
+            let out = Tensor::build(op, self.shape(), |out| {
+                within = spread(blocks, &x, Index::Each(index), values, out, f);
+            })?;
+            if !within {
+                check_index(op, places, d, size)?;
+            }
+            return Ok(out);
+        }
+        check_index(op, places, d, size)?;
+        let mut out = crate::map::copy(op, self)?;
         if index.is_empty() {
             return Ok(out);
         }
-        // Along the last dimension, each row of the index has a row of the result to itself.
-        let (width, rows) = (out.shape().last().copied().unwrap_or(1), index.len() / n);
-        let apart = d + 1 == out.ndim() && rows * width == out.numel();
+        let (base, stride) = along_zero(out.layout(), d, places.shape());
+        let (n, step) = row_of(&base);
+        let rows = index.len() / n;
         let data = out.as_mut_slice();
-        if apart {
-            par::split(data, width, 4 * n, |first, data| {
-                for (row, data) in data.chunks_exact_mut(width).enumerate() {
-                    let at = (first + row) * n..(first + row + 1) * n;
-                    for (&i, &v) in index[at.clone()].iter().zip(&values[at]) {
-                        f(&mut data[i as usize], v);
-                    }
-                }
-            });
-            return Ok(out);
-        }
         each_row(&base, 0..rows, |row, start| {
             let at = row * n..(row + 1) * n;
             let mut place = start;
@@ -136,6 +139,23 @@ impl<T: Element> Tensor<T> {
             }
         });
         Ok(out)
+    }
+
+    /// This tensor as blocks whose rows are indexed along dimension `d` by as many as `index` has there, if
+    /// there are any and both have the same sizes in the other dimensions.
+    pub(crate) fn blocks(&self, d: usize, index: &[usize]) -> Option<Blocks> {
+        let (&size, &n) = (self.shape().get(d)?, index.get(d)?);
+        if checked_numel(self.shape())? == 0 {
+            return None;
+        }
+        let same = self.shape()[..d] == index[..d] && self.shape()[d + 1..] == index[d + 1..];
+        let blocks = Blocks {
+            outer: self.shape()[..d].iter().product(),
+            size,
+            inner: self.shape()[d + 1..].iter().product(),
+            n,
+        };
+        (same && n > 0).then_some(blocks)
     }
 
     /// Whole slices of dimension `dim`, in the order of `index`, which has one dimension.
@@ -170,11 +190,37 @@ impl<T: Element> Tensor<T> {
         let inner: usize = shape[d + 1..].iter().product();
         let x = self.try_contiguous(op)?;
         let x = x.as_slice().unwrap_or(&[]);
+        // Of no index there is no part, and nothing to count.
+        let n = index.len().max(1);
+        if inner == 1 {
+            // Elements of rows: all rows are picked from by one list.
+            return Tensor::build(op, &shape, |out| {
+                par::split(out, 1, 4, |first, out| {
+                    let (mut row, mut j, mut out) = (first / n, first % n, out);
+                    while !out.is_empty() {
+                        let index = &index[j..];
+                        let (now, later) = out.split_at_mut(index.len().min(out.len()));
+                        let x = &x[row * size..][..size];
+                        for (o, &i) in now.iter_mut().zip(index) {
+                            *o = x[i as usize];
+                        }
+                        (row, j, out) = (row + 1, 0, later);
+                    }
+                });
+            });
+        }
         Tensor::build(op, &shape, |out| {
             par::split(out, inner, inner + 4, |first, out| {
-                for (i, out) in out.chunks_exact_mut(inner.max(1)).enumerate() {
-                    let (block, j) = ((first + i) / index.len(), (first + i) % index.len());
-                    out.copy_from_slice(&x[(block * size + index[j] as usize) * inner..][..inner]);
+                let (mut block, mut j) = (first / n, first % n);
+                for out in out.chunks_exact_mut(inner.max(1)) {
+                    copy_run(
+                        out,
+                        &x[(block * size + index[j] as usize) * inner..][..inner],
+                    );
+                    j += 1;
+                    if j == n {
+                        (block, j) = (block + 1, 0);
+                    }
                 }
             });
         })
@@ -235,10 +281,13 @@ impl Tensor<i64> {
         shape.push(num_classes);
         let classes = self.to_vec();
         Tensor::build(op, &shape, |out| {
-            out.fill(T::ZERO);
-            for (row, &c) in out.chunks_exact_mut(num_classes.max(1)).zip(&classes) {
-                row[c as usize] = T::ONE;
-            }
+            par::split(out, num_classes, num_classes + 4, |first, out| {
+                out.fill(T::ZERO);
+                let rows = out.chunks_exact_mut(num_classes.max(1));
+                for (row, &c) in rows.zip(&classes[first..]) {
+                    row[c as usize] = T::ONE;
+                }
+            });
         })
     }
 }

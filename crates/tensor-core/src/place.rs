@@ -5,6 +5,7 @@ use crate::error::{Dims, Error, Result};
 use crate::index::{check_index, row_of};
 use crate::indexing::wrapped;
 use crate::kernel::par;
+use crate::kernel::spread::{Index, spread};
 use crate::layout::{broadcast, unravel};
 use crate::tensor::Tensor;
 
@@ -218,25 +219,20 @@ impl<T: Number> Tensor<T> {
         if src.numel() > 0 {
             check_index(op, index, d, size)?;
         }
-        let inner: usize = self.shape().iter().skip(d + 1).product();
+        let Some(blocks) = self.blocks(d, src.shape()) else {
+            // Nothing is added but to a scalar, which is the one slice of itself.
+            return match self.ndim() {
+                0 => self.add(src),
+                _ => crate::map::copy(op, self),
+            };
+        };
         let (index, src) = (index.to_vec(), src.try_contiguous(op)?);
-        let src = src.as_slice().unwrap_or(&[]);
-        let mut out = crate::map::copy(op, self)?;
-        if src.is_empty() {
-            return Ok(out);
-        }
-        let width = size * inner;
-        let cost = index.len() * inner;
-        par::split(out.as_mut_slice(), width, cost, |first, out| {
-            for (block, out) in out.chunks_exact_mut(width).enumerate() {
-                let src = &src[(first + block) * cost..][..cost];
-                for (&i, src) in index.iter().zip(src.chunks_exact(inner)) {
-                    let out = &mut out[i as usize * inner..][..inner];
-                    out.iter_mut().zip(src).for_each(|(o, v)| *o = o.plus(*v));
-                }
-            }
-        });
-        Ok(out)
+        let (x, src) = (self.source(), src.as_slice().unwrap_or(&[]));
+        Tensor::build(op, self.shape(), |out| {
+            // The index lies within, as was looked at above.
+            let index = Index::Shared(&index);
+            spread(blocks, &x, index, src, out, |o, v| *o = o.plus(v));
+        })
     }
 
     /// A vector of indices along `dim` spread over the shape of a source of slices.

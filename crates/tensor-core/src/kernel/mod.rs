@@ -27,6 +27,7 @@ pub mod rows;
 pub(crate) mod short;
 pub mod softmax;
 pub mod source;
+pub(crate) mod spread;
 pub mod standing;
 mod team;
 
