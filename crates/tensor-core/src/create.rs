@@ -2,8 +2,10 @@
 
 use crate::element::{DType, Element, Float, Number};
 use crate::error::{Dims, Error, Result};
+use crate::kernel::isa::Isa;
 use crate::kernel::par;
 use crate::kernel::pool::Buffer;
+use crate::kernel::{Kernel, dispatch};
 use crate::layout::checked_numel;
 use crate::shape::IntoShape;
 use crate::tensor::Tensor;
@@ -109,13 +111,16 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// [`Error::Size`] for a size that cannot be.
     pub fn eye(n: usize, m: usize) -> Result<Self> {
-        let mut eye = Self::zeros_for("eye", [n, m])?;
-        eye.as_mut_slice()
-            .iter_mut()
-            .step_by(m + 1)
-            .take(n.min(m))
-            .for_each(|x| *x = T::ONE);
-        Ok(eye)
+        Self::build("eye", [n, m], |out| {
+            par::split(out, m, m, |first, out| {
+                out.fill(T::ZERO);
+                for (i, row) in (first..).zip(out.chunks_exact_mut(m.max(1))) {
+                    if let Some(x) = row.get_mut(i) {
+                        *x = T::ONE;
+                    }
+                }
+            });
+        })
     }
 }
 
@@ -158,14 +163,12 @@ impl<T: Number> Tensor<T> {
             shape: vec![i64::try_from(count).unwrap_or(i64::MAX)],
         };
         let n = usize::try_from(count).map_err(too_many)?;
-        Self::build("arange", n, |out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                *o = match T::DTYPE {
-                    DType::I64 => start.plus(step.times(T::from_i64(i as i64))),
-                    _ => T::from_f64(a + s * i as f64),
-                };
-            }
-        })
+        let line = Line {
+            whole: (start, step),
+            real: (a, s),
+            back: None,
+        };
+        Self::build("arange", n, |out| line.write(out))
     }
 }
 
@@ -177,17 +180,83 @@ impl<T: Float> Tensor<T> {
     pub fn linspace(start: T, end: T, steps: usize) -> Result<Self> {
         let (a, b) = (start.f64(), end.f64());
         let width = (b - a) / (steps.max(2) - 1) as f64;
-        Self::build("linspace", steps, |out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                // Counted from the nearer end, so that both ends are met exactly.
-                let from_start = i < steps.div_ceil(2);
-                *o = T::of(if from_start {
-                    a + width * i as f64
-                } else {
-                    b - width * (steps - 1 - i) as f64
-                });
+        // Counted from the nearer end, so that both ends are met exactly.
+        let line = Line {
+            whole: (start, T::ZERO),
+            real: (a, width),
+            back: Some((steps.div_ceil(2), steps, b)),
+        };
+        Self::build("linspace", steps, |out| line.write(out))
+    }
+}
+
+/// Numbers at equal distances.
+#[derive(Clone, Copy)]
+struct Line<T> {
+    /// The first one and the step, for integers.
+    whole: (T, T),
+    /// The same for floats.
+    real: (f64, f64),
+    /// From which place on they are counted from the end, how many there are, and the last one.
+    back: Option<(usize, usize, f64)>,
+}
+
+impl<T: Number> Line<T> {
+    fn write(self, out: &mut [T]) {
+        par::split(out, 1, 2, |first, out| {
+            for (i, out) in out.chunks_mut(PIECE).enumerate() {
+                self.piece(first + i * PIECE, out);
             }
-        })
+        });
+    }
+
+    /// Those from place `at` on.
+    fn piece(self, at: usize, out: &mut [T]) {
+        if T::DTYPE == DType::I64 {
+            let (start, step) = self.whole;
+            let start = start.plus(step.times(T::from_i64(at as i64)));
+            return dispatch(Whole(start, step, out));
+        }
+        let (start, step) = self.real;
+        let Some((middle, n, end)) = self.back else {
+            return dispatch(Real(start, step, (at as f64, 1.0), out));
+        };
+        let (front, back) = out.split_at_mut(middle.saturating_sub(at).min(out.len()));
+        dispatch(Real(start, step, (at as f64, 1.0), front));
+        if !back.is_empty() {
+            let first = (n - 1 - at - front.len()) as f64;
+            dispatch(Real(end, -step, (first, -1.0), back));
+        }
+    }
+}
+
+/// Numbers of a line that are written in one loop, whose places in it are small integers.
+const PIECE: usize = 1 << 12;
+
+/// `out[i] = start + step i`
+struct Whole<'a, T>(T, T, &'a mut [T]);
+impl<T: Number> Kernel for Whole<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Whole(start, step, out) = self;
+        for (i, o) in out.iter_mut().enumerate() {
+            *o = start.plus(step.times(T::from_i64(i as i64)));
+        }
+    }
+}
+
+/// `out[i] = start + step (first + way i)`
+struct Real<'a, T>(f64, f64, (f64, f64), &'a mut [T]);
+impl<T: Number> Kernel for Real<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Real(start, step, (first, way), out) = self;
+        for (i, o) in out.iter_mut().enumerate() {
+            // Integers of 32 bits become floats in vectors on any machine.
+            *o = T::from_f64(start + step * (first + way * f64::from(i as i32)));
+        }
     }
 }
 

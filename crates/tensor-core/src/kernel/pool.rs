@@ -4,6 +4,7 @@
 //! next tensor of that class takes it without zeroing it. Small buffers touch no lock: each thread has some of them at
 //! hand, and the smallest go to the system's allocator, which is fast for them. A single element lies in the tensor itself.
 
+use super::par;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layout::checked_numel;
@@ -250,7 +251,7 @@ impl<T: Element> Buffer<T> {
         match T::pool().take(len) {
             Some(mut data) => {
                 REUSED.fetch_add(1, Ordering::Relaxed);
-                data.fill(T::ZERO);
+                par::split(&mut data, 1, 1, |_, data| data.fill(T::ZERO));
                 Ok(Buffer::Many(Shelved::of_pool(data)))
             }
             None => Self::fresh(op, shape, len),
