@@ -56,6 +56,7 @@ mod random;
 mod reduce;
 pub mod rows;
 mod scan;
+mod search;
 mod select;
 pub mod shape;
 pub mod softmax;

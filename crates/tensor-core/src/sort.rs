@@ -15,13 +15,13 @@ pub(crate) fn order<T: Number>(a: T, b: T) -> Ordering {
 }
 
 /// Whether element and place of a row go into one integer, in whose order they are sorted without looking at the row again.
-fn packs<T: Number>(len: usize) -> bool {
+pub(crate) fn packs<T: Number>(len: usize) -> bool {
     T::DTYPE == DType::F32 && u32::try_from(len).is_ok()
 }
 
 /// An `f32` above its place: its bits in the order of the numbers, those of zeros alike and of NaN above all.
 #[inline(always)]
-fn pack<T: Number>(x: T, i: usize, descending: bool) -> i64 {
+pub(crate) fn pack<T: Number>(x: T, i: usize, descending: bool) -> i64 {
     // The sum turns -0 into 0.
     let x = x.to_f64() as f32 + 0.0;
     let bits = x.to_bits() as i32;
@@ -33,7 +33,7 @@ fn pack<T: Number>(x: T, i: usize, descending: bool) -> i64 {
 
 /// The place.
 #[inline(always)]
-fn unpack(packed: i64) -> i64 {
+pub(crate) fn unpack(packed: i64) -> i64 {
     packed & 0xffff_ffff
 }
 

@@ -1,13 +1,15 @@
 //! Quantiles, distinct values, and counts.
 
 use crate::between::tensor;
-use crate::element::{Element, Float, Number};
+use crate::element::{DType, Element, Float, Number};
 use crate::error::{Dims, Error, Result};
+use crate::kernel::count::{extent, histogram};
+use crate::kernel::par;
 use crate::map::Operand;
 use crate::reduce::plan;
 use crate::rows::reduce_rows;
 use crate::shape::Axes;
-use crate::sort::order;
+use crate::sort::{order, pack, packs, unpack};
 use crate::tensor::Tensor;
 use std::cmp::Ordering;
 
@@ -106,19 +108,17 @@ impl<T: Float> Tensor<T> {
             return Err(Error::Empty { op, shape });
         }
         reduce_rows(op, self, &plan.mask, plan.shape, move |_, row| {
-            let mut sorted = row.to_vec();
-            sorted.sort_unstable_by(|a, b| order(*a, *b));
-            let last = sorted[sorted.len() - 1];
-            if last.is_nan_() {
-                return last;
+            if let Some(&nan) = row.iter().find(|x| x.is_nan_()) {
+                return nan;
             }
-            let (a, b) = (sorted[low].f64(), sorted[high].f64());
+            let [at_low, at_high] = two_of(row, low, high);
+            let (a, b) = (at_low.f64(), at_high.f64());
             // Equal infinities have no difference, and one beside a number outweighs it.
             if a == b || weight == 0.0 || (a.is_infinite() && b.is_finite()) {
-                return sorted[low];
+                return at_low;
             }
             if a.is_finite() && b.is_infinite() {
-                return sorted[high];
+                return at_high;
             }
             T::of(if weight < 0.5 {
                 a + weight * (b - a)
@@ -176,6 +176,33 @@ impl<T: Float> Tensor<T> {
     }
 }
 
+/// The elements of a row without NaN at place `low` of its order and at place `high`, which is the same or the next.
+fn two_of<T: Float>(row: &[T], low: usize, high: usize) -> [T; 2] {
+    fn pick<K: Copy>(
+        keys: &mut [K],
+        at: [usize; 2],
+        compare: impl Fn(&K, &K) -> Ordering,
+    ) -> [K; 2] {
+        let [low, high] = at;
+        let (_, &mut first, above) = keys.select_nth_unstable_by(low, &compare);
+        let next = above
+            .iter()
+            .copied()
+            .min_by(&compare)
+            .filter(|_| high > low);
+        [first, next.unwrap_or(first)]
+    }
+    if T::DTYPE != DType::F32 {
+        return pick(&mut row.to_vec(), [low, high], |a, b| order(*a, *b));
+    }
+    // Integers in the order of the numbers are compared without a branch.
+    let turned = |bits: i32| bits ^ (((bits >> 31) as u32) >> 1) as i32;
+    let key = |x: &T| turned((x.f64() as f32).to_bits() as i32);
+    let mut keys: Vec<i32> = row.iter().map(key).collect();
+    pick(&mut keys, [low, high], i32::cmp)
+        .map(|key| T::of(f64::from(f32::from_bits(turned(key) as u32))))
+}
+
 /// The distinct values of a tensor; see [`Tensor::unique`].
 #[derive(Clone, Debug)]
 pub struct Unique<T: Element> {
@@ -213,10 +240,62 @@ impl<T: Number> Tensor<T> {
     /// # Errors
     /// [`Error::Size`] for a broadcast view that would not fit into memory.
     pub fn unique(&self) -> Result<Unique<T>> {
-        let data = self.try_contiguous("unique")?.to_vec();
+        let x = self.try_contiguous("unique")?;
+        let data = x.as_slice().unwrap_or(&[]);
+        if T::DTYPE == DType::I64
+            && let Some(unique) = self.counted(data)?
+        {
+            return Ok(unique);
+        }
+        if packs::<T>(data.len()) {
+            let packed = data.iter().enumerate().map(|(i, &v)| pack(v, i, false));
+            let mut packed: Vec<i64> = packed.collect();
+            packed.sort_unstable();
+            return self.distinct(
+                data,
+                packed.into_iter().map(|p| unpack(p) as usize).collect(),
+            );
+        }
         let mut at: Vec<usize> = (0..data.len()).collect();
         at.sort_by(|&i, &j| order(data[i], data[j]));
-        self.distinct(&data, at)
+        self.distinct(data, at)
+    }
+
+    /// The distinct elements of integers that lie so close that counting each number between the least and the largest
+    /// is less work than sorting.
+    fn counted(&self, data: &[T]) -> Result<Option<Unique<T>>> {
+        let integers: Vec<i64> = data.iter().map(|v| v.to_i64()).collect();
+        let Some((least, largest)) = extent(&integers) else {
+            return Ok(None);
+        };
+        let range = largest
+            .checked_sub(least)
+            .and_then(|span| usize::try_from(span).ok());
+        let Some(span) = range.filter(|&span| span < data.len()) else {
+            return Ok(None);
+        };
+        let mut counts = vec![0; span + 1];
+        histogram(&integers, least, &mut counts);
+        let (mut places, mut values, mut lengths) = (vec![0i64; span + 1], Vec::new(), Vec::new());
+        for (i, (place, &count)) in places.iter_mut().zip(&counts).enumerate() {
+            *place = values.len() as i64;
+            if count > 0 {
+                values.push(T::from_i64(least + i as i64));
+                lengths.push(count);
+            }
+        }
+        let inverse = Tensor::build("unique", self.shape(), |out| {
+            par::split(out, 1, 4, |at, out| {
+                for (o, &v) in out.iter_mut().zip(&integers[at..]) {
+                    *o = places[(v - least) as usize];
+                }
+            });
+        })?;
+        Ok(Some(Unique {
+            values: values.into(),
+            inverse,
+            counts: lengths.into(),
+        }))
     }
 
     /// As [`Tensor::unique`] without sorting: of equal neighbours, in row-major order, one.
@@ -289,7 +368,31 @@ impl Tensor<i64> {
     /// # Errors
     /// [`Error::Value`] for a negative element, [`Error::Size`] for one so large that there cannot be as many counts.
     pub fn bincount(&self, minlength: usize) -> Result<Tensor<i64>> {
-        self.bincount_weighted(&Tensor::scalar(1i64).broadcast_to(self.shape())?, minlength)
+        let op = "bincount";
+        let x = self.try_contiguous(op)?;
+        let x = x.as_slice().unwrap_or(&[]);
+        let (least, largest) = extent(x).unwrap_or((0, -1));
+        if least < 0 {
+            self.find_negative(op)?;
+        }
+        let len = (largest as usize).wrapping_add(1).max(minlength);
+        let mut counts = Tensor::<i64>::zeros(len)?;
+        histogram(x, 0, counts.try_as_mut_slice(op)?);
+        Ok(counts)
+    }
+
+    /// The error for a negative element.
+    fn find_negative(&self, op: &'static str) -> Result<()> {
+        match self.find(|i| i < 0) {
+            Some((at, value)) => Err(Error::Value {
+                op,
+                what: "the tensor",
+                at,
+                value: value.to_string(),
+                expected: "only numbers from 0 on are counted",
+            }),
+            None => Ok(()),
+        }
     }
 
     /// As [`Tensor::bincount`], where each element counts as much as its weight.
@@ -314,15 +417,7 @@ impl Tensor<i64> {
             });
         }
         let (places, weights) = (self.try_vec(op)?, weights.try_vec(op)?);
-        if let Some((at, value)) = self.find(|i| i < 0) {
-            return Err(Error::Value {
-                op,
-                what: "the tensor",
-                at,
-                value: value.to_string(),
-                expected: "only numbers from 0 on are counted",
-            });
-        }
+        self.find_negative(op)?;
         let largest = places.iter().max();
         let len = largest.map_or(0, |&m| m as usize + 1).max(minlength);
         let mut counts = Tensor::<T>::zeros(len)?;
@@ -369,28 +464,5 @@ impl<T: Number> Tensor<T> {
         })?;
         let values = self.gather(dim, &index.unsqueeze(dim)?)?.squeeze(dim)?;
         Ok((values, index))
-    }
-
-    /// For each of `values` the place at which it can be put into this ascending vector: before equal ones, or behind
-    /// them if `right`.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if this is no vector.
-    pub fn searchsorted(&self, values: &Tensor<T>, right: bool) -> Result<Tensor<i64>> {
-        if self.ndim() != 1 {
-            return Err(Error::Shape {
-                op: "searchsorted",
-                what: "the sorted tensor",
-                got: self.shape().into(),
-                expected: "it must be a vector".into(),
-            });
-        }
-        let sorted = self.try_vec("searchsorted")?;
-        let before = |x: T, v: T| match order(x, v) {
-            Ordering::Less => true,
-            Ordering::Equal => right,
-            Ordering::Greater => false,
-        };
-        Ok(values.map(|v| sorted.partition_point(|&x| before(x, v)) as i64))
     }
 }

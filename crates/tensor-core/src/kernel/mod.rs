@@ -10,6 +10,7 @@
 //! - Threads split work into fixed chunks, so results do not depend on their number.
 
 pub mod columns;
+pub(crate) mod count;
 pub mod dispatch;
 pub mod gemm;
 pub(crate) mod gemv;
