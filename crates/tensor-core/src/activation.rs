@@ -198,7 +198,7 @@ impl<T: Float> Tensor<T> {
             self.narrow(dim, 0, half)?,
             self.narrow(dim, half as isize, half)?,
         );
-        a.mul(b.sigmoid())
+        binary("glu", Gated, &a, &b)
     }
 
     /// `e^-x / Σ e^-x` along `dim`: the softmax of `-x`.
@@ -215,6 +215,17 @@ impl<T: Float> Tensor<T> {
             None => self.unary(Logit(-T::INFINITY, T::INFINITY)),
             Some(eps) => self.unary(Logit(eps, T::ONE - eps)),
         }
+    }
+}
+
+/// `a · sigmoid(b)`
+#[derive(Clone, Copy)]
+struct Gated;
+impl<T: Float> Binary<T, T, T> for Gated {
+    const COST: usize = 9;
+    #[inline(always)]
+    fn at<I: Isa>(self, a: T, b: T) -> T {
+        a * b.sigmoid::<I>()
     }
 }
 

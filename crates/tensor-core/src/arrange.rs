@@ -1,8 +1,11 @@
 //! Arrangements made of views: grids, turns, differences, traces, and slices written by index.
 
 use crate::element::{Element, Float, Number};
-use crate::error::{Error, Result};
+use crate::error::{Dims, Error, Result};
 use crate::indexing::IndexItem;
+use crate::kernel::isa::Isa;
+use crate::kernel::short::Columns;
+use crate::kernel::{Kernel, dispatch, par};
 use crate::tensor::Tensor;
 use smallvec::smallvec;
 use std::ops::Bound;
@@ -194,9 +197,44 @@ impl<T: Number> Tensor<T> {
         let (_, size) = self.real_dim("diff", dim)?;
         let mut x = self.clone();
         for size in (0..size).rev().take(n) {
-            x = x.narrow(dim, 1, size)?.sub(x.narrow(dim, 0, size)?)?;
+            x = match x.short_diff(dim)? {
+                Some(differences) => differences,
+                None => x.narrow(dim, 1, size)?.sub(x.narrow(dim, 0, size)?)?,
+            };
         }
         Ok(x)
+    }
+
+    /// The differences of neighbours in short rows that lie one after the other: those of all neighbours in memory, of
+    /// which the last of each row is left out.
+    fn short_diff(&self, dim: isize) -> Result<Option<Tensor<T>>> {
+        let (d, n) = self.real_dim("diff", dim)?;
+        let Some(x) = self.as_slice().filter(|_| d + 1 == self.ndim() && n <= 32) else {
+            return Ok(None);
+        };
+        let (mut shape, width): (Dims, _) = (self.shape().into(), n - 1);
+        shape[d] = width;
+        let out = Tensor::build("diff", &shape, |out| {
+            par::split(out, width, n, |first, out| {
+                let mut stage = [T::ZERO; STAGE];
+                let together = STAGE / n;
+                for (block, out) in out.chunks_mut(together * width.max(1)).enumerate() {
+                    let rows = out.len() / width;
+                    let x = &x[(first + block * together) * n..][..rows * n];
+                    dispatch(Steps(x, &mut stage[..rows * n]));
+                    Columns {
+                        out,
+                        row: width,
+                        at: 0,
+                        width,
+                        from: &stage,
+                        pitch: n,
+                    }
+                    .copy();
+                }
+            });
+        })?;
+        Ok(Some(out))
     }
 
     /// The sum of the main diagonal of a matrix.
@@ -229,6 +267,22 @@ impl Tensor<i64> {
     /// [`Error::Size`] for a matrix that cannot be.
     pub fn triu_indices(rows: usize, columns: usize, offset: isize) -> Result<Tensor<i64>> {
         triangle(rows, columns, offset, false)
+    }
+}
+
+/// Differences that are held in the first-level cache.
+const STAGE: usize = 1 << 10;
+
+/// `out[i] = x[i + 1] - x[i]`
+struct Steps<'a, T>(&'a [T], &'a mut [T]);
+impl<T: Number> Kernel for Steps<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Steps(x, out) = self;
+        for ((o, &a), &b) in out.iter_mut().zip(x).zip(x.get(1..).unwrap_or(&[])) {
+            *o = b.minus(a);
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::element::Number;
 use crate::error::{Error, Result};
+use crate::kernel::isa::Isa;
+use crate::kernel::{Kernel, dispatch, par};
 use crate::tensor::Tensor;
 
 /// The numbers of dimensions that the product `op` takes, left and right.
@@ -81,7 +83,16 @@ impl<T: Number> Tensor<T> {
     /// [`Error::Shape`] for operands that are no vectors.
     pub fn outer(&self, other: &Tensor<T>) -> Result<Tensor<T>> {
         check_product("outer", self.shape(), other.shape())?;
-        self.unsqueeze(1)?.mul(other)
+        let (a, b) = (
+            self.try_contiguous("outer")?,
+            other.try_contiguous("outer")?,
+        );
+        let (a, b) = (a.as_slice().unwrap_or(&[]), b.as_slice().unwrap_or(&[]));
+        Tensor::build("outer", [a.len(), b.len()], |out| {
+            par::split(out, b.len(), b.len(), |first, out| {
+                dispatch(Outer(&a[first..], b, out));
+            });
+        })
     }
 
     /// `beta · c + alpha · a b` for this `c`, which is broadcast to the product; a `beta` of 0 leaves `c` out, with
@@ -124,5 +135,20 @@ impl<T: Number> Tensor<T> {
             return Ok(product);
         }
         c.mul(beta)?.add(&product)
+    }
+}
+
+/// `out[i][j] = a[i] b[j]`
+struct Outer<'a, T>(&'a [T], &'a [T], &'a mut [T]);
+impl<T: Number> Kernel for Outer<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Outer(a, b, out) = self;
+        for (out, &a) in out.chunks_exact_mut(b.len().max(1)).zip(a) {
+            for (o, &b) in out.iter_mut().zip(b) {
+                *o = a.times(b);
+            }
+        }
     }
 }
