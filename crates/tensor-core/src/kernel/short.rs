@@ -212,3 +212,100 @@ impl<T: Copy> Kernel for Reversed<'_, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kernel::source::Source;
+    use crate::layout::Layout;
+
+    /// Short rows, both ways, beneath any number of dimensions, at the very ends of the data, where no vector fits about
+    /// them; and elements that come several times.
+    #[test]
+    fn short_rows_are_gathered_from_any_place_to_any_place() {
+        for n in [1usize, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 40] {
+            for stride in [1isize, -1, 0] {
+                let width = n as isize + 1;
+                let outer: [(&[usize], &[isize]); 6] = [
+                    (&[11], &[width]),
+                    (&[9], &[-width]),
+                    (&[13, 3], &[width, 0]),
+                    (&[5, 2, 4], &[3 * width, 1, width]),
+                    (&[2, 3, 2, 3], &[40 * width, -2 * width, 7 * width, width]),
+                    (&[12], &[1]),
+                ];
+                for (sizes, steps) in outer {
+                    let shape: Vec<usize> = sizes.iter().copied().chain([n]).collect();
+                    let strides: Vec<isize> = steps.iter().copied().chain([stride]).collect();
+                    // From the first element that is needed to the last, and no other.
+                    let spans =
+                        || (shape.iter().zip(&strides)).map(|(&n, &s)| s * (n as isize - 1));
+                    let below: isize = spans().map(|s| s.min(0)).sum();
+                    let above: isize = spans().map(|s| s.max(0)).sum();
+                    let data: Vec<usize> = (0..(above - below) as usize + 1).collect();
+                    let layout = Layout {
+                        shape: shape.as_slice().into(),
+                        strides: strides.as_slice().into(),
+                        offset: -below as usize,
+                    };
+                    let source = Source::new(&data, &layout);
+                    let numel: usize = shape.iter().product();
+                    let place = |mut at: usize| {
+                        let mut place = -below;
+                        for (&n, &s) in shape.iter().zip(&strides).rev() {
+                            place += (at % n) as isize * s;
+                            at /= n;
+                        }
+                        place as usize
+                    };
+                    let places: Vec<usize> = (0..numel).map(place).collect();
+                    for at in [0, 1, n - 1, n, 3 * n, 5 * n + 1] {
+                        for end in [at + 1, at + n, at + 3 * n, 8 * n, 9 * n - 1, numel] {
+                            let end = end.clamp(at, numel);
+                            let mut out = vec![usize::MAX; end - at];
+                            source.gather(at, &mut out);
+                            assert_eq!(out, places[at..end], "{shape:?} {strides:?}, {at}..{end}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rows of one distance are what `pitched` says they are, and nothing else.
+    #[test]
+    fn rows_of_one_distance() {
+        let data: Vec<usize> = (0..5_000).collect();
+        let views: [(&[usize], &[isize]); 7] = [
+            (&[40, 6], &[6, 1]),
+            (&[40, 6], &[11, 1]),
+            (&[5, 8, 6], &[88, 11, 1]),
+            (&[30], &[7]),
+            (&[40, 6], &[0, 1]),
+            (&[40, 6], &[6, 2]),
+            (&[1, 1], &[3, 5]),
+        ];
+        for (shape, strides) in views {
+            let layout = Layout {
+                shape: shape.into(),
+                strides: strides.into(),
+                offset: 9,
+            };
+            let source = Source::new(&data, &layout);
+            for width in [1, 2, 3, 6, 12, 48]
+                .into_iter()
+                .filter(|w| source.len().is_multiple_of(*w))
+            {
+                let Some((all, pitch)) = source.pitched(width) else {
+                    assert!(strides != [6, 1], "{width}");
+                    continue;
+                };
+                for row in 0..source.len() / width {
+                    for j in 0..width {
+                        let place = source.place(row * width + j);
+                        assert_eq!(all[row * pitch + j], place, "{shape:?} {strides:?} {width}");
+                    }
+                }
+            }
+        }
+    }
+}
