@@ -108,9 +108,18 @@ impl<T: Element> Tensor<T> {
         part.shape = index.shape().into();
         let values = src.view_as_layout(part).try_contiguous(op)?;
         let values = values.as_slice().unwrap_or(&[]);
+        let size = self.shape().get(d).copied().unwrap_or(1);
+        let list = one_list(index, d);
+        if let (Some(list), Some(blocks)) = (&list, self.blocks(d, places.shape())) {
+            // A list for all, as `index_select` has it: whole rows go to where it says.
+            check_index(op, list, d, size)?;
+            let (x, list) = (self.source(), list.to_vec());
+            return Tensor::build(op, self.shape(), |out| {
+                spread(blocks, &x, Index::Shared(&list), values, out, f);
+            });
+        }
         let index = index.try_contiguous(op)?;
         let index = index.as_slice().unwrap_or(&[]);
-        let size = self.shape().get(d).copied().unwrap_or(1);
         if let Some(blocks) = self.blocks(d, places.shape()).filter(Blocks::pay) {
             let (x, mut within) = (self.source(), true);
             let out = Tensor::build(op, self.shape(), |out| {
@@ -347,6 +356,20 @@ pub(crate) fn each_place(layout: &Layout, mut f: impl FnMut(usize, usize)) {
     });
 }
 
+/// The list along dimension `d` that an index repeats in all others.
+fn one_list(index: &Tensor<i64>, d: usize) -> Option<Tensor<i64>> {
+    let layout = index.layout();
+    let mut list = layout.clone();
+    for (e, n) in list.shape.iter_mut().enumerate().filter(|(e, _)| *e != d) {
+        if *n > 1 && layout.strides()[e] != 0 {
+            return None;
+        }
+        *n = 1;
+    }
+    let repeated = index.numel() > 0 && list.shape != layout.shape;
+    repeated.then(|| index.view_as_layout(list))
+}
+
 pub(crate) fn check_index(
     op: &'static str,
     index: &Tensor<i64>,
@@ -392,50 +415,4 @@ pub(crate) fn check_index_shape(
         got: index.into(),
         expected,
     })
-}
-
-impl<T: Number> Tensor<T> {
-    /// The adjoint of a view: zeros of `shape` to which this tensor is added at the places that `view` shows of them.
-    ///
-    /// Backward of every view is this one function; an element that the view shows more than once gets the sum.
-    ///
-    /// ```
-    /// use tensor_core::Tensor;
-    /// let dy = Tensor::from([1.0f32, 2.0]);
-    /// assert_eq!(dy.unview([4], |x| x.slice(0, 1.., 2))?.to_vec(), [0.0, 1.0, 0.0, 2.0]);
-    /// # Ok::<(), tensor_core::Error>(())
-    /// ```
-    /// # Errors
-    /// [`Error::Shape`] if the view has another shape than this tensor, or is none of the zeros' buffer.
-    pub fn unview(
-        &self,
-        shape: impl crate::IntoShape,
-        view: impl FnOnce(&Tensor<T>) -> Result<Tensor<T>>,
-    ) -> Result<Tensor<T>> {
-        let mut out = Tensor::zeros(shape)?;
-        let seen = view(&out)?;
-        // A single element is not shared but copied.
-        let looks_in = seen.shares_buffer(&out) || (out.numel() == 1 && seen.buffer().len() == 1);
-        if seen.shape() != self.shape() || (seen.numel() > 0 && !looks_in) {
-            let expected = format!(
-                "the gradient has shape {:?}, and a view looks into its tensor",
-                self.shape()
-            );
-            return Err(Error::Shape {
-                op: "unview",
-                what: "the view",
-                got: seen.shape().into(),
-                expected,
-            });
-        }
-        let layout = seen.layout().clone();
-        drop(seen);
-        let values = self.contiguous();
-        let values = values.as_slice().unwrap_or(&[]);
-        let data = out.as_mut_slice();
-        each_place(&layout, |i, place| {
-            data[place] = data[place].plus(values[i])
-        });
-        Ok(out)
-    }
 }

@@ -64,6 +64,7 @@ mod sort;
 mod stats;
 pub mod tensor;
 pub mod tiles;
+mod unview;
 mod view;
 
 pub use anomaly::{Anomaly, Extent};

@@ -454,3 +454,42 @@ fn products_of_vectors_and_gates() {
         .unwrap();
     assert_eq!(x.glu(1).unwrap(), expected);
 }
+
+/// One list of places for all columns, or all rows, repeated by a view or written out: the same sums, the same last value,
+/// and the same error.
+#[test]
+fn an_index_repeated_by_a_view() {
+    for (m, k) in [(50, 7), (7, 50), (900, 130), (1, 3)] {
+        for d in [0usize, 1, 2] {
+            let shape = [m, k, 3];
+            let n = 2 * shape[d] + 1;
+            let mut wide = shape;
+            wide[d] = n;
+            let value = |i: usize| ((i * 7919) % 1000) as f32 / 8.0;
+            let numbers = |shape: [usize; 3]| {
+                let data = (0..shape.iter().product()).map(value).collect();
+                Tensor::from_vec(data, shape).unwrap()
+            };
+            let (x, src) = (numbers(shape), numbers(wide));
+            let list: Vec<i64> = (0..n).map(|i| (i * i % shape[d]) as i64).collect();
+            let mut ones = [1; 3];
+            ones[d] = n;
+            let seen = |list: Vec<i64>| {
+                let list = Tensor::from_vec(list, ones).unwrap();
+                list.broadcast_to(wide).unwrap()
+            };
+            let (index, dim) = (seen(list.clone()), d as isize);
+            let written = index.contiguous();
+            let sums = x.scatter_add(dim, &index, &src).unwrap();
+            assert_eq!(sums, x.scatter_add(dim, &written, &src).unwrap());
+            let last = x.scatter(dim, &index, &src).unwrap();
+            assert_eq!(last, x.scatter(dim, &written, &src).unwrap());
+            let mut outside = list;
+            outside[n / 2] = shape[d] as i64;
+            let index = seen(outside);
+            let error = x.scatter_add(dim, &index, &src).unwrap_err().to_string();
+            let expected = x.scatter_add(dim, &index.contiguous(), &src).unwrap_err();
+            assert_eq!(error, expected.to_string());
+        }
+    }
+}

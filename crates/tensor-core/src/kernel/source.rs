@@ -153,10 +153,15 @@ impl<'a, T: Copy> Source<'a, T> {
     /// The place in the buffer of position `at`.
     pub(crate) fn place(&self, mut at: usize) -> usize {
         let mut place = self.offset as isize;
-        for &(n, stride) in self.dims.iter().rev() {
+        // The outermost index is what is left, so that rows of one distance cost no division.
+        let [outermost, inner @ ..] = &self.dims[..] else {
+            return self.offset;
+        };
+        for &(n, stride) in inner.iter().rev() {
             place += (at % n) as isize * stride;
             at /= n;
         }
+        place += at as isize * outermost.1;
         place as usize
     }
 

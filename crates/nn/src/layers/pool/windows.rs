@@ -19,6 +19,14 @@ impl Window {
     pub(super) fn places(self) -> std::iter::StepBy<std::ops::Range<usize>> {
         (self.start..self.end).step_by(self.step)
     }
+
+    /// Calls `f` with each place, in a loop that counts by 1 where places are neighbours.
+    fn each(self, f: impl FnMut(usize)) {
+        match self.step {
+            1 => (self.start..self.end).for_each(f),
+            _ => self.places().for_each(f),
+        }
+    }
 }
 
 /// How windows of one size lie, along each dimension.
@@ -233,7 +241,7 @@ impl Windows {
         } else {
             (self.picture(), self.count())
         };
-        let x = x.contiguous();
+        let (x, width) = (x.contiguous(), self.size[1]);
         let pictures = x.shape()[0];
         let x = x.as_slice().unwrap_or_default();
         Tensor::build("avg_pool", [pictures, to], |out| {
@@ -243,16 +251,28 @@ impl Windows {
                     if back {
                         out.fill(T::ZERO);
                     }
-                    self.each(|w, places, counts| {
-                        let share = 1.0 / divisor.unwrap_or(counts) as f64;
-                        if back {
-                            let part = T::of(x[w].f64() * share);
-                            places.for_each(|p| out[p] = out[p] + part);
-                        } else {
-                            let sum: f64 = places.map(|p| x[p].f64()).sum();
-                            out[w] = T::of(sum * share);
+                    for (i, down) in self.down.iter().enumerate() {
+                        for (j, across) in self.across.iter().enumerate() {
+                            let w = i * self.across.len() + j;
+                            let counts = divisor.unwrap_or(down.counts * across.counts);
+                            let share = 1.0 / counts as f64;
+                            let rows = down.places().map(|y| y * width);
+                            if back {
+                                let part = T::of(x[w].f64() * share);
+                                for row in rows {
+                                    let row = &mut out[row..row + width];
+                                    across.each(|p| row[p] = row[p] + part);
+                                }
+                            } else {
+                                let mut sum = 0.0;
+                                for row in rows {
+                                    let row = &x[row..row + width];
+                                    across.each(|p| sum += row[p].f64());
+                                }
+                                out[w] = T::of(sum * share);
+                            }
                         }
-                    });
+                    }
                 }
             });
         })
