@@ -65,6 +65,7 @@ mod stats;
 pub mod tensor;
 pub mod tiles;
 mod unview;
+mod variance;
 mod view;
 
 pub use anomaly::{Anomaly, Extent};

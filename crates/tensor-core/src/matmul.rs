@@ -11,6 +11,9 @@ impl<T: Number> Tensor<T> {
     /// The matrix product: two vectors give their dot product, a vector beside a matrix counts as a row or a column,
     /// and dimensions before the last two are batches, which broadcast. No operand is copied, however it lies.
     ///
+    /// # Differs from PyTorch
+    /// Where one side is a vector, or a matrix of one row or column, sums are carried in `f64` and rounded once.
+    ///
     /// ```
     /// use tensor_core::Tensor;
     /// let a = Tensor::from([[1.0f32, 2.0], [3.0, 4.0]]);
