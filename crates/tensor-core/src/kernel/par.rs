@@ -4,6 +4,7 @@
 //! operation would be compiled together with its own copy of the pool's machinery.
 
 use super::team;
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -48,10 +49,16 @@ impl Share {
     }
 }
 
+thread_local! {
+    /// Whether the next piece of work that this thread calls for begins with its first chunks. No result depends on it.
+    static TURN: Cell<bool> = const { Cell::new(true) };
+}
+
 /// Calls `f(0)` to `f(n - 1)`, on the calling thread and on those threads of the current pool that join it.
 ///
 /// Each thread has a run of its own, of which it is given the same the next time: then its part of the memory still lies in
-/// its own cache, and not in that of another core. Who is through helps the others from their ends.
+/// its own cache, and not in that of another core. It walks through it from the other end then, where the cache holds what it
+/// touched last. Who is through helps the others from where they end.
 pub(crate) fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
     let seats = rayon_core::current_num_threads().min(n).min(team::SEATS);
     if seats <= 1 {
@@ -59,12 +66,13 @@ pub(crate) fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
     }
     let share = |seat| Share(Mutex::new(n * seat / seats..n * (seat + 1) / seats));
     let shares: Vec<Share> = (0..seats).map(share).collect();
+    let forwards = TURN.with(|turn| turn.replace(!turn.get()));
     team::run(seats, &|seat| {
-        while let Some(i) = shares[seat].take(true) {
+        while let Some(i) = shares[seat].take(forwards) {
             f(i);
         }
         for k in 1..seats {
-            while let Some(i) = shares[(seat + k) % seats].take(false) {
+            while let Some(i) = shares[(seat + k) % seats].take(!forwards) {
                 f(i);
             }
         }
