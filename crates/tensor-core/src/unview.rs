@@ -100,7 +100,8 @@ fn put<T: Number>(out: &mut [T], places: &Layout, values: &Source<'_, T>) {
     let step = step.max(1) as usize;
     let (rows, span) = (places.numel() / n, (n - 1) * step + 1);
     let mut outer = places.clone();
-    (outer.shape.pop(), outer.strides.pop());
+    outer.shape.pop();
+    outer.strides.pop();
     let heads = Source::<T>::new(&[], &outer);
     par::split(out, 1, 1, |start, out| {
         let mut stage = Vec::new();
