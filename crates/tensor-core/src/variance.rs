@@ -42,7 +42,7 @@ impl<T: Float> Tensor<T> {
     /// # Ok::<(), tensor_core::Error>(())
     /// ```
     /// # Errors
-    /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
+    /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim) for dimensions that cannot be reduced.
     pub fn var(&self, axes: impl Into<Axes>, correction: impl Scalar) -> Result<Tensor<T>> {
         self.spread("var", &axes.into(), correction, |v| v)
     }
@@ -50,7 +50,7 @@ impl<T: Float> Tensor<T> {
     /// The standard deviation over `axes`: the root of [`Tensor::var`].
     ///
     /// # Errors
-    /// [`Error::Dim`] or [`Error::RepeatedDim`] for dimensions that cannot be reduced.
+    /// [`Error::Dim`](crate::Error::Dim) or [`Error::RepeatedDim`](crate::Error::RepeatedDim) for dimensions that cannot be reduced.
     pub fn std(&self, axes: impl Into<Axes>, correction: impl Scalar) -> Result<Tensor<T>> {
         self.spread("std", &axes.into(), correction, f64::sqrt)
     }
