@@ -8,7 +8,10 @@ use crate::tensor::Tensor;
 
 impl<T: Number> Tensor<T> {
     /// For each of `values` the place at which it can be put into this ascending vector: before equal ones, or behind
-    /// them if `right`.
+    /// them if `right`. NaN lies behind all numbers.
+    ///
+    /// # Differs from PyTorch
+    /// Of a vector that ends with NaN, PyTorch puts infinity and what is larger than its last number behind these.
     ///
     /// # Errors
     /// [`Error::Shape`] if this is no vector.

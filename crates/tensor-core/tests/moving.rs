@@ -493,3 +493,39 @@ fn an_index_repeated_by_a_view() {
         }
     }
 }
+
+/// Zeros of both signs are one value, and each NaN one of its own, as in PyTorch. Places are those of NumPy, where a NaN lies
+/// behind all numbers; PyTorch, which compares with one in the sorted vector, finds infinity behind it.
+#[test]
+fn strange_numbers_are_sorted_and_counted() {
+    fn check<T: tensor_core::Float>() {
+        let x = |x: &[f64]| Tensor::from(x.iter().map(|&v| T::of(v)).collect::<Vec<T>>());
+        let (nan, inf) = (f64::NAN, f64::INFINITY);
+        let unique = x(&[0.0, -0.0, nan, nan, 1.0, -1.0]).unique().unwrap();
+        assert_eq!(unique.values.to_vec()[..3], [-1.0, 0.0, 1.0].map(T::of));
+        assert_eq!(unique.counts.to_vec(), [1, 2, 1, 1, 1]);
+        assert_eq!(unique.inverse.to_vec(), [1, 1, 3, 4, 2, 0]);
+        let sorted = x(&[-inf, 0.0, 1.0, 1.0, inf, nan]);
+        let values = x(&[nan, -inf, 1.0, inf, -0.0, 2.0]);
+        let places = |right| sorted.searchsorted(&values, right).unwrap().to_vec();
+        assert_eq!(places(false), [5, 0, 2, 4, 1, 4]);
+        assert_eq!(places(true), [6, 1, 4, 5, 2, 4]);
+    }
+    check::<f32>();
+    check::<f64>();
+    // Integers at both ends of their range, whose distance is none of them.
+    let ends = Tensor::from([i64::MAX, i64::MIN, i64::MAX, 0])
+        .unique()
+        .unwrap();
+    assert_eq!(ends.values.to_vec(), [i64::MIN, 0, i64::MAX]);
+    assert_eq!(ends.inverse.to_vec(), [2, 0, 2, 1]);
+    let none = Tensor::from(Vec::<i64>::new());
+    assert_eq!(none.unique().unwrap().values.shape(), [0]);
+    assert_eq!(none.bincount(3).unwrap().to_vec(), [0, 0, 0]);
+    assert_eq!(
+        none.searchsorted(&Tensor::from([1i64]), true)
+            .unwrap()
+            .to_vec(),
+        [0]
+    );
+}
