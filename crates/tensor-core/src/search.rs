@@ -11,7 +11,7 @@ impl<T: Number> Tensor<T> {
     /// them if `right`. NaN lies behind all numbers.
     ///
     /// # Differs from PyTorch
-    /// Of a vector that ends with NaN, PyTorch puts infinity and what is larger than its last number behind these.
+    /// In a vector that ends with NaN, PyTorch finds the places of some numbers behind it.
     ///
     /// # Errors
     /// [`Error::Shape`] if this is no vector.
