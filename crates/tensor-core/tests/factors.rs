@@ -78,7 +78,7 @@ fn singular_and_strange_matrices_of_several_panels() {
     let n = 40;
     // A row of zeros, so that a pivot is exactly 0 whatever is rounded.
     let mut a = random(n, n);
-    a.assign(17, &Tensor::zeros([n]).unwrap()).unwrap();
+    a.assign(17, Tensor::zeros([n]).unwrap()).unwrap();
     assert_eq!(a.det().unwrap().item().unwrap(), 0.0);
     assert!(a.inverse().is_err() && a.solve(&Tensor::ones([n]).unwrap()).is_err());
     // A factor of 0 meets no infinity: of a diagonal with a 0 only the row of that 0 is infinite.
