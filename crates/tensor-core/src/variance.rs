@@ -100,8 +100,7 @@ impl<T: Float> Tensor<T> {
     ) -> Result<(Tensor<T>, Tensor<T>)> {
         let axes = axes.into();
         Ok((
-            self.var(&axes, correction)
-                .map_err(|e| e.named("var_mean"))?,
+            self.spread("var_mean", &axes, correction, |v| v)?,
             self.mean(&axes)?,
         ))
     }
@@ -117,8 +116,7 @@ impl<T: Float> Tensor<T> {
     ) -> Result<(Tensor<T>, Tensor<T>)> {
         let axes = axes.into();
         Ok((
-            self.std(&axes, correction)
-                .map_err(|e| e.named("std_mean"))?,
+            self.spread("std_mean", &axes, correction, f64::sqrt)?,
             self.mean(&axes)?,
         ))
     }
