@@ -101,6 +101,12 @@ pub trait Number: Element<Total = Self> {
     fn minus(self, b: Self) -> Self;
     /// `self * b`
     fn times(self, b: Self) -> Self;
+    /// `self * b + c`, rounded once where the instruction set can.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn times_plus<I: Isa>(self, b: Self, c: Self) -> Self {
+        self.times(b).plus(c)
+    }
     /// `|self|`
     fn magnitude(self) -> Self;
     /// What is left of `self` when `b` was taken away as often as it goes into it: it has the sign of `self`. `b` is
@@ -333,6 +339,10 @@ macro_rules! float {
             #[inline(always)]
             fn times(self, b: $t) -> $t {
                 self * b
+            }
+            #[inline(always)]
+            fn times_plus<I: Isa>(self, b: $t, c: $t) -> $t {
+                self.mul_add_::<I>(b, c)
             }
             #[inline(always)]
             fn magnitude(self) -> $t {

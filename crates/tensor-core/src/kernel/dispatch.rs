@@ -75,6 +75,24 @@ fn look() -> Set {
     if avx512 { Set::Avx512 } else { Set::Avx2 }
 }
 
+/// Whether kernels run with fused multiply-adds here.
+#[inline]
+pub(super) fn has_fma() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return widest() != Set::Portable;
+    #[cfg(not(target_arch = "x86_64"))]
+    cfg!(target_arch = "aarch64")
+}
+
+/// Whether kernels have the thirty-two wide registers of AVX-512 here.
+#[inline]
+pub(super) fn has_avx512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return widest() == Set::Avx512;
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Runs `kernel` with the widest vectors that this machine has.
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {

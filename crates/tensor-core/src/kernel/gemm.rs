@@ -1,7 +1,7 @@
 //! The matrix product of strided operands, rows or columns split among threads.
 
-use super::{gemv, par};
-use crate::element::{DType, Element, Number};
+use super::{gemv, par, tiles};
+use crate::element::{DType, Number};
 
 /// A matrix in a slice: sizes, strides, and the place of its first element.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,8 @@ impl<'a, T> Matrix<'a, T> {
     }
 
     /// Rows (`dim` 0) or columns (`dim` 1) `start..start + n`.
-    fn part(&self, dim: usize, start: usize, n: usize) -> Self {
+    #[inline(always)]
+    pub(super) fn part(&self, dim: usize, start: usize, n: usize) -> Self {
         let offset = (self.offset as isize + start as isize * self.stride[dim]) as usize;
         let mut size = self.size;
         size[dim] = n;
@@ -73,10 +74,10 @@ const TILE: usize = 32;
 /// Where a part of the result is written: element `[i, j]` at `to + i * pitch + j`, in place of what is there or added
 /// to it.
 #[derive(Clone, Copy)]
-struct Target<T> {
-    to: *mut T,
-    pitch: usize,
-    add: bool,
+pub(super) struct Target<T> {
+    pub(super) to: *mut T,
+    pub(super) pitch: usize,
+    pub(super) add: bool,
 }
 // SAFETY: `threaded` hands each thread a target of elements of its own, and waits for all threads before it returns.
 unsafe impl<T: Send> Sync for Target<T> {}
@@ -132,6 +133,10 @@ fn threaded<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, add: bool, out: &mut 
         pitch: n,
         add,
     };
+    let product = match tiles::serve::<T>([m, k, n]) {
+        true => tiles::product,
+        false => blocked,
+    };
     let threads = rayon_core::current_num_threads();
     let dim = usize::from(n > m);
     let size = [m, n][dim];
@@ -158,12 +163,12 @@ fn threaded<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, add: bool, out: &mut 
     });
 }
 
-/// `c = a · b`, or `c += a · b`, on this thread.
+/// `c = a · b`, or `c += a · b`, on this thread, by blocks that are packed.
 ///
 /// # Safety
 /// - `a` and `b` lie within their slices, and `a` has as many columns as `b` rows.
 /// - `c` is valid for reads and writes of as many elements as the product has, and no one else reads or writes them.
-unsafe fn product<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: Target<T>) {
+unsafe fn blocked<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: Target<T>) {
     let ([m, k], n) = (a.size, b.size[1]);
     let [[rsa, csa], [rsb, csb]] = [a.stride, b.stride];
     let (pa, pb) = (a.data[a.offset..].as_ptr(), b.data[b.offset..].as_ptr());
@@ -182,20 +187,8 @@ unsafe fn product<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: Target<T>) {
             let (pitch, kept) = (c.pitch as isize, f64::from(c.add));
             matrixmultiply::dgemm(m, k, n, 1.0, pa, rsa, csa, pb, rsb, csb, kept, pc, pitch, 1);
         },
-        _ => {
-            let at = |x: &Matrix<'_, T>, i: usize, j: usize| {
-                x.data[(x.offset as isize + i as isize * x.stride[0] + j as isize * x.stride[1])
-                    as usize]
-            };
-            for i in 0..m {
-                for j in 0..n {
-                    // SAFETY: the caller vouches for element [i, j] of `c`.
-                    let out = unsafe { &mut *c.to.add(i * c.pitch + j) };
-                    let kept = if c.add { *out } else { <T as Element>::ZERO };
-                    *out = (0..k).fold(kept, |sum, l| sum.plus(at(&a, i, l).times(at(&b, l, j))));
-                }
-            }
-        }
+        // SAFETY: as above; the crate knows no others.
+        _ => unsafe { tiles::product(a, b, c) },
     }
 }
 

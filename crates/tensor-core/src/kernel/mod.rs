@@ -3,7 +3,8 @@
 //! Its rules:
 //! - Every function here that another module may call is safe and takes slices.
 //! - `unsafe` stands in few files: `dispatch.rs` calls a function compiled for an instruction set that was found at
-//!   run time; `gemm.rs` gives pointers and strides to the matrix product; `prefetch.rs` names addresses; `team.rs` lends
+//!   run time; `gemm.rs` and `tiles.rs` give pointers and strides to the
+//!   matrix product; `prefetch.rs` names addresses; `team.rs` lends
 //!   the caller's stack to other threads. Each block says why it is sound.
 //! - A kernel is branch-free scalar code, generic over [`Isa`], inlined into one function per
 //!   instruction set, where the compiler makes vector code of it.
@@ -31,6 +32,7 @@ pub mod source;
 pub(crate) mod spread;
 pub mod standing;
 mod team;
+mod tiles;
 
 pub use dispatch::{Kernel, dispatch};
 pub use isa::{Fused, Isa, Portable};

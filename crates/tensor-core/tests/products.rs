@@ -1,5 +1,7 @@
-//! Products of a matrix and a vector, on either side of it, against loops.
+//! Products of matrices, and of a matrix and a vector on either side of it, against loops.
 
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
 use tensor_core::{Number, Tensor};
 
 /// Small whole numbers, whose products and sums are exact in any order.
@@ -42,6 +44,7 @@ fn layouts<T: Number>(m: usize, k: usize) -> Vec<(&'static str, Tensor<T>)> {
     ]
 }
 
+/// A matrix times vectors.
 fn against_loops<T: Number>(m: usize, k: usize) {
     let long = numbers::<T>([1, 2 * k + 1], 9).reshape([-1]).unwrap();
     let vectors = [
@@ -144,4 +147,111 @@ fn special_values_go_where_the_mathematics_sends_them() {
             "{y:?}"
         );
     }
+}
+
+/// All pairs of layouts of `[m, k]` and `[k, n]`, the product alone and as a layer with a bias.
+fn products_of_layouts<T: Number>([m, k, n]: [usize; 3]) {
+    let bias = numbers::<T>([1, n], 13).reshape([-1]).unwrap();
+    for (left, a) in layouts::<T>(m, k) {
+        let rows = a.to_vec();
+        for (right, b) in layouts::<T>(k, n) {
+            let columns = b.to_vec();
+            let sum = |i: usize, j: usize| {
+                (0..k).fold(T::ZERO, |sum, l| {
+                    sum.plus(rows[i * k + l].times(columns[l * n + j]))
+                })
+            };
+            let expected: Vec<T> = (0..m * n).map(|at| sum(at / n, at % n)).collect();
+            let got = a.matmul(&b).unwrap();
+            assert_eq!(got.to_vec(), expected, "{left} by {right}, {:?}", [m, k, n]);
+            let got = a.linear(&b.t(), &bias).unwrap().to_vec();
+            let shifts = bias.to_vec();
+            let moved: Vec<T> = (0..m * n)
+                .map(|i| expected[i].plus(shifts[i % n]))
+                .collect();
+            assert_eq!(got, moved, "{left} by {right} and a bias, {:?}", [m, k, n]);
+        }
+    }
+}
+
+#[test]
+fn every_pair_of_layouts_gives_what_loops_give() {
+    // Whole tiles and what is left of them in both directions, one column to sixteen and more, terms in one piece and in
+    // several, panels that are read in place and copied.
+    for m in [2, 5, 8, 15, 40] {
+        for n in [2, 8, 15, 17, 33, 64] {
+            products_of_layouts::<f32>([m, 9, n]);
+        }
+    }
+    for size in [[33, 97, 34], [3, 300, 40], [40, 513, 5], [9, 16, 70]] {
+        products_of_layouts::<f32>(size);
+        products_of_layouts::<f64>(size);
+        products_of_layouts::<i64>(size);
+    }
+}
+
+#[test]
+fn large_products_agree_with_loops_on_both_sides_of_the_cache() {
+    // Small whole numbers against a sum of whole numbers: exact. The last of each is more than 1 MB, the others less; and
+    // narrow ones of any size.
+    for [m, k, n] in [
+        [128, 784, 64],
+        [256, 300, 200],
+        [300, 400, 500],
+        [5000, 70, 10],
+        [12, 5000, 130],
+        [16, 40, 9000],
+    ] {
+        let (a, b) = (numbers::<f32>([m, k], 1), numbers::<f32>([k, n], 2));
+        let whole = |x: &Tensor<f32>| x.to_vec().iter().map(|&x| x as i64).collect::<Vec<_>>();
+        let (rows, columns) = (whole(&a), whole(&b));
+        let mut expected = vec![0i64; m * n];
+        for (row, out) in rows.chunks(k).zip(expected.chunks_mut(n)) {
+            for (&x, right) in row.iter().zip(columns.chunks(n)) {
+                out.iter_mut().zip(right).for_each(|(o, &y)| *o += x * y);
+            }
+        }
+        for a in [a.clone(), a.t().contiguous().t()] {
+            for b in [b.clone(), b.t().contiguous().t()] {
+                assert_eq!(whole(&a.matmul(&b).unwrap()), expected, "{:?}", [m, k, n]);
+            }
+        }
+    }
+}
+
+#[test]
+fn small_products_are_as_exact_as_their_sums() {
+    let mut generator = ChaCha8Rng::seed_from_u64(3);
+    for [m, k, n] in [[20, 1000, 40], [64, 64, 64], [7, 256, 10]] {
+        let a = Tensor::<f32>::randn([m, k], &mut generator).unwrap();
+        let b = Tensor::<f32>::randn([k, n], &mut generator).unwrap();
+        let exact = a.cast::<f64>().matmul(&b.cast::<f64>()).unwrap().to_vec();
+        let sizes = a
+            .abs()
+            .cast::<f64>()
+            .matmul(&b.abs().cast::<f64>())
+            .unwrap()
+            .to_vec();
+        let got = a.matmul(&b).unwrap().to_vec();
+        for ((got, exact), size) in got.iter().zip(exact).zip(sizes) {
+            // The longest chain of roundings: 256 terms, and the pieces of so many.
+            let roundings = 256.0 + k as f64 / 256.0;
+            let bound = roundings * f64::from(f32::EPSILON) / 2.0 * size;
+            assert!(
+                (f64::from(*got) - exact).abs() <= bound,
+                "{got} for {exact}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_fills_a_tile_up_is_not_in_the_product() {
+    let inf = f32::INFINITY;
+    let a = Tensor::from([[inf, 1.0f32], [2.0, f32::NAN], [1.0, 1.0]]);
+    let b = Tensor::from([[1.0f32, 0.0, -1.0], [0.0, 1.0, 2.0]]);
+    let y = a.matmul(&b).unwrap().to_vec();
+    assert!(y[0] == inf && y[1].is_nan() && y[2] == -inf, "{y:?}");
+    assert!(y[3..6].iter().all(|y| y.is_nan()), "{y:?}");
+    assert_eq!(y[6..], [1.0, 1.0, 1.0]);
 }
