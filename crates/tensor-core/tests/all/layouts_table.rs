@@ -2,9 +2,7 @@
 
 #![allow(clippy::type_complexity)] // Tables of functions, which a name for each type would not make clearer.
 
-mod common;
-
-use common::{layouts, special, values};
+use crate::common::{layouts, special, values};
 use std::fmt::Debug;
 use tensor_core::shape::Axes;
 use tensor_core::{Element, Float, Result, Tensor, keepdim, unravel};

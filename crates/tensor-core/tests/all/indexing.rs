@@ -1,8 +1,6 @@
 //! Indices in all their forms: over every layout, against plain loops, and in both ways of writing them.
 
-mod common;
-
-use common::{layouts, special, values};
+use crate::common::{layouts, special, values};
 use tensor_core::{Ellipsis, IntoIndex, NewAxis, Tensor, i, unravel};
 
 /// `0, 1, 2, …`, so that a value says where it comes from.

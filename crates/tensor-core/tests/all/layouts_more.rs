@@ -1,9 +1,7 @@
 //! The operations that `layouts_table.rs` does not hold against plain loops: each gives for every layout of its operands
 //! what it gives for contiguous copies of them, and the copies are held against PyTorch by `autograd`'s fixtures.
 
-mod common;
-
-use common::{layouts, special, values};
+use crate::common::{layouts, special, values};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use tensor_core::{

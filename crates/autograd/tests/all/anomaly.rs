@@ -23,7 +23,7 @@ fn a_forward_pass() {
     // A method of one value leaves it to the next one that takes several.
     let found = anomaly(y.sub(1.0).unwrap().mul(&x));
     assert_eq!((found.op, found.line, found.pass), ("exp", line, "forward"));
-    assert!(found.file.ends_with("tests/anomaly.rs"));
+    assert!(found.file.ends_with("tests/all/anomaly.rs"));
     assert_eq!((found.culprit.infinite, found.culprit.nan), (1, 0));
     assert_eq!(found.culprit.first.as_deref(), Some(&[1][..]));
     let column = found.column;

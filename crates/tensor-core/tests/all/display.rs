@@ -62,7 +62,7 @@ fn texts<T: Element>(stored: &Value) -> Vec<String> {
 
 #[test]
 fn text_is_that_of_pytorch() {
-    let page = include_str!("../fixtures/display.json");
+    let page = include_str!("../../fixtures/display.json");
     let page: Value = serde_json::from_str(page).expect("the fixture is JSON");
     let cases = page["cases"].as_array().expect("cases");
     assert_eq!(cases.len(), 248);

@@ -1,11 +1,9 @@
 //! Every operation against PyTorch: values, gradients, and second derivatives.
 
-mod fixtures;
-
+use crate::fixtures::ops::{Outcome, Value, call};
+use crate::fixtures::samples::{Sample, differs, pattern, samples};
+use crate::fixtures::{Case, FAMILIES, Given, Tolerance, difference, largest, read, read_file};
 use autograd::{DType, Float, GradOptions, Tape, Tensor, Var, grad};
-use fixtures::ops::{Outcome, Value, call};
-use fixtures::samples::{Sample, differs, pattern, samples};
-use fixtures::{Case, FAMILIES, Given, Tolerance, difference, largest, read, read_file};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -28,10 +26,10 @@ const KEPT: &[(&str, &str, usize)] = &[
     ("softsign/special", "gradient", 2),
     // Of an infinity, too, the sign is all that the slope has.
     ("copysign/special", "gradient", 2),
-    // Of more than a sixth of the largest number PyTorch's is infinite, for it multiplies by 6 first. `tests/edges.rs` holds
+    // Of more than a sixth of the largest number PyTorch's is infinite, for it multiplies by 6 first. `tests/all/edges.rs` holds
     // the gradients.
     ("hardswish/special", "output", 2),
-    // At -∞ they have their limits, where PyTorch has the NaN of a product of 0 and ∞. `tests/edges.rs` holds the slopes.
+    // At -∞ they have their limits, where PyTorch has the NaN of a product of 0 and ∞. `tests/all/edges.rs` holds the slopes.
     ("mish/special", "output", 2),
     ("silu/special", "output", 2),
     ("gelu/special", "output", 2),

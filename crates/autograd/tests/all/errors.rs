@@ -3,8 +3,10 @@
 //! What an operation says of its operands is decided by `tensor-core`, whose own table has more of it; here it is shown
 //! that each operation on a tape passes it on, and what is the tape's own to refuse. The last test reads the sources.
 
-#[path = "../../tensor-core/tests/common/bad_calls.rs"]
+#[path = "../../../tensor-core/tests/common/bad_calls.rs"]
 mod bad_calls;
+
+use crate::fail;
 
 use autograd::{
     Border, GradCheck, GradOptions, Interpolation, OneHot, Param, Tape, Tensor, Var, checkpoint,

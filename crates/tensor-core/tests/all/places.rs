@@ -2,9 +2,7 @@
 //! against their definitions index by index.
 
 #[allow(dead_code)] // Each program uses its own part.
-mod common;
-
-use common::{layouts, values};
+use crate::common::{layouts, values};
 use tensor_core::Tensor;
 
 const SHAPES: [&[usize]; 5] = [
