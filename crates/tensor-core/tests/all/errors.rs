@@ -14,7 +14,7 @@ use std::sync::Once;
 use tensor_core::shape::Axes;
 use tensor_core::{Border, Ellipsis, Error, Interpolation, IntoShape, Scalar, Tensor, i, rows};
 
-/// Files whose public functions cannot be reached from outside, or lie behind features: tests/all/interop.rs is for those.
+/// Files whose public functions cannot be reached from outside, or lie behind features: tests/interop.rs is for those.
 const PRIVATE: &[&str] = &[
     "interop/mod.rs",
     "interop/npy.rs",

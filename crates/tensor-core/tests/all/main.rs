@@ -8,7 +8,6 @@ mod errors;
 mod factors;
 mod found_by_fuzzing;
 mod indexing;
-mod interop;
 mod layout;
 mod layouts_more;
 mod layouts_table;
