@@ -141,8 +141,6 @@ fn panel<T: Number, const W: usize>(b: Matrix<'_, T>) -> Vec<Row<T, W>> {
     let ([depth, width], [down, along]) = (b.size, b.stride);
     let at =
         |l: usize, j: usize| (b.offset as isize + l as isize * down + j as isize * along) as usize;
-    // Rows are read as if nothing lay between them.
-    const { assert!(size_of::<Row<T, W>>() == size_of::<[T; W]>()) };
     let none = Row([T::ZERO; W]);
     if along == 1 {
         let row = |l| {
