@@ -43,15 +43,22 @@ pub(super) fn serve<T: Number>([m, k, n]: [usize; 3]) -> bool {
 /// - `c` is valid for reads and writes of as many elements as the product has, and no one else reads or writes them.
 pub(super) unsafe fn product<T: Number>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: Target<T>) {
     let narrow = b.size[1] <= NARROW;
-    // A row of a tile is two vectors, or one; the registers hold eight such rows of AVX-512 and four of the others.
+    // A row of a tile is two vectors, or one; the registers hold eight such rows of AVX-512 and four of the others. Only the
+    // tiles of the size that `T` has are compiled.
     // SAFETY: the caller vouches for all that each of these asks.
     unsafe {
-        match (size_of::<T>(), has_avx512(), narrow) {
-            (8, true, false) | (4, true, true) => dispatch(Tiles::<T, 8, 16>::new(a, b, c)),
-            (8, true, true) => dispatch(Tiles::<T, 8, 8>::new(a, b, c)),
-            (_, true, _) => dispatch(Tiles::<T, 8, 32>::new(a, b, c)),
-            (8, false, _) => dispatch(Tiles::<T, 4, 8>::new(a, b, c)),
-            (_, false, _) => dispatch(Tiles::<T, 4, 16>::new(a, b, c)),
+        if const { size_of::<T>() == 8 } {
+            match (has_avx512(), narrow) {
+                (true, false) => dispatch(Tiles::<T, 8, 16>::new(a, b, c)),
+                (true, true) => dispatch(Tiles::<T, 8, 8>::new(a, b, c)),
+                (false, _) => dispatch(Tiles::<T, 4, 8>::new(a, b, c)),
+            }
+        } else {
+            match (has_avx512(), narrow) {
+                (true, false) => dispatch(Tiles::<T, 8, 32>::new(a, b, c)),
+                (true, true) => dispatch(Tiles::<T, 8, 16>::new(a, b, c)),
+                (false, _) => dispatch(Tiles::<T, 4, 16>::new(a, b, c)),
+            }
         }
     }
 }
