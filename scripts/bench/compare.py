@@ -102,9 +102,12 @@ def reached(name, nanoseconds, limits):
 def machine(samples):
     """Bytes and floating-point operations per nanosecond that the machine does at its best."""
     copy = samples.get("limits/copy/1e7")
-    adds = samples.get("limits/multiply_add/65536x80")
-    flops = 2 * 65536 * 80 * os.cpu_count()
-    return {"bytes": copy and 2 * 4 * 1e7 / min(copy), "flops": adds and flops / min(adds)}
+    adds = [
+        2 * math.prod(map(int, name.split("/")[-1].split("x"))) * os.cpu_count() / min(times)
+        for name, times in samples.items()
+        if name.startswith("limits/multiply_add/")
+    ]
+    return {"bytes": copy and 2 * 4 * 1e7 / min(copy), "flops": max(adds, default=None)}
 
 
 def rows(ours, theirs, peers):

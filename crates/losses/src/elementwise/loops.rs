@@ -3,6 +3,7 @@
 use super::{Pointwise, strong_zero};
 use autograd::tensor_core::kernel::par::Parts;
 use autograd::tensor_core::kernel::source::Source;
+use autograd::tensor_core::kernel::weave::Weave;
 use autograd::tensor_core::kernel::{Isa, Kernel};
 use autograd::{Float, Tensor};
 
@@ -73,6 +74,9 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Kernel for Values<'_, T, P, N
 /// Elements taken at a time, four of the widest vectors: loops of a fixed length have no remainder, and no bounds to
 /// check.
 const GROUP: usize = 64;
+
+/// Costs of one value between which the loop is woven: what is shorter needs no help, and what is longer all registers.
+const WOVEN: [usize; 2] = [8, 12];
 
 /// The sum of a block's values, times their weights, and on the way the slopes by those inputs that are asked for,
 /// times their weights and `g`.
@@ -151,10 +155,16 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Group<'_, T, P, N> {
         // Value and slopes in one loop share what they have in common, an exponential for one.
         match &mut slopes[..] {
             [Some(dx), others @ ..] if others.iter().all(|s| s.is_none()) => {
+                let woven = const { P::COST >= WOVEN[0] && P::COST <= WOVEN[1] };
+                let mut weave = Weave::new();
                 for i in 0..GROUP {
                     values[i] = self.0.value::<I>(at(i));
                     dx[i] = strong_zero(self.1, self.0.slope::<I, 0>(at(i)));
+                    if woven {
+                        weave.turn(i);
+                    }
                 }
+                weave.end();
             }
             [Some(dx), Some(dy), others @ ..]
                 if const { N > 1 } && others.iter().all(|s| s.is_none()) =>

@@ -4,6 +4,7 @@ use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::par;
 use super::source::Source;
+use super::weave::Weave;
 
 /// A function of one element.
 pub trait Unary<A, O>: Copy + Send + Sync {
@@ -60,6 +61,9 @@ impl<A: Copy, B: Copy + Send + Sync, O, F: Binary<A, B, O>> Unary<A, O> for With
     }
 }
 
+/// The cost from which on a function is a chain of arithmetic so long that its loop is woven.
+const LONG: usize = 3;
+
 /// Elements of which it is asked at once whether all are usual: a rare one takes no others with it.
 const BLOCK: usize = 64;
 
@@ -71,8 +75,17 @@ impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
     fn run<I: Isa>(self) {
         let Map1(f, a, out) = self;
         if !F::USUAL {
-            for (o, &a) in out.iter_mut().zip(a) {
-                *o = f.at::<I>(a);
+            if F::COST < LONG {
+                for (o, &a) in out.iter_mut().zip(a) {
+                    *o = f.at::<I>(a);
+                }
+            } else {
+                let mut weave = Weave::new();
+                for (i, (o, &a)) in out.iter_mut().zip(a).enumerate() {
+                    *o = f.at::<I>(a);
+                    weave.turn(i);
+                }
+                weave.end();
             }
             return;
         }
@@ -101,8 +114,17 @@ impl<A: Copy, B: Copy, O, F: Binary<A, B, O>> Kernel for Map2<'_, A, B, O, F> {
     fn run<I: Isa>(self) {
         let Map2(f, a, b, out) = self;
         if !F::USUAL {
-            for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                *o = f.at::<I>(a, b);
+            if F::COST < LONG {
+                for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                    *o = f.at::<I>(a, b);
+                }
+            } else {
+                let mut weave = Weave::new();
+                for (i, ((o, &a), &b)) in out.iter_mut().zip(a).zip(b).enumerate() {
+                    *o = f.at::<I>(a, b);
+                    weave.turn(i);
+                }
+                weave.end();
             }
             return;
         }

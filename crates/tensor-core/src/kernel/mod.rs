@@ -33,6 +33,7 @@ pub(crate) mod spread;
 pub mod standing;
 mod team;
 mod tiles;
+pub mod weave;
 
 pub use dispatch::{Kernel, dispatch};
 pub use isa::{Fused, Isa, Portable};
