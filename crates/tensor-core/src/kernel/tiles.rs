@@ -210,11 +210,13 @@ unsafe fn tile<T: Number, I: Isa, const R: usize, const W: usize>(
             }
         }
     }
-    for (r, sums) in sums.iter().enumerate() {
+    for r in 0..R {
+        // A copy: what a slice is taken of lies in memory, and so would the sums, in the loop above too.
+        let sums = sums[r];
         // SAFETY: the caller vouches for `width` elements of row `r < R` of `c`.
         let out = unsafe { std::slice::from_raw_parts_mut(c.to.add(r * c.pitch), width) };
         match (out.first_chunk_mut::<W>(), c.add) {
-            (Some(out), false) => *out = *sums,
+            (Some(out), false) => *out = sums,
             (Some(out), true) => {
                 for j in 0..W {
                     out[j] = out[j].plus(sums[j]);
@@ -222,7 +224,7 @@ unsafe fn tile<T: Number, I: Isa, const R: usize, const W: usize>(
             }
             (None, false) => out.copy_from_slice(&sums[..width]),
             (None, true) => {
-                for (o, &sum) in out.iter_mut().zip(sums) {
+                for (o, &sum) in out.iter_mut().zip(&sums) {
                     *o = o.plus(sum);
                 }
             }
