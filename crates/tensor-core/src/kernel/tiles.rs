@@ -8,6 +8,7 @@ use super::dispatch::{Kernel, dispatch, has_avx512, has_fma};
 use super::gemm::{Matrix, Target};
 use super::isa::Isa;
 use crate::element::{DType, Number};
+use std::hint::black_box;
 
 /// Bytes of both operands and the result up to which the tiles do the work: what a second-level cache holds.
 const NEAR: usize = 1 << 20;
@@ -210,13 +211,14 @@ unsafe fn tile<T: Number, I: Isa, const R: usize, const W: usize>(
             }
         }
     }
-    for r in 0..R {
-        // A copy: what a slice is taken of lies in memory, and so would the sums, in the loop above too.
-        let sums = sums[r];
+    // The compiler must not see that the sums are what is written below, where slices are taken of them: else it keeps them in
+    // memory in the loop above too.
+    let sums = black_box(sums);
+    for (r, sums) in sums.iter().enumerate() {
         // SAFETY: the caller vouches for `width` elements of row `r < R` of `c`.
         let out = unsafe { std::slice::from_raw_parts_mut(c.to.add(r * c.pitch), width) };
         match (out.first_chunk_mut::<W>(), c.add) {
-            (Some(out), false) => *out = sums,
+            (Some(out), false) => *out = *sums,
             (Some(out), true) => {
                 for j in 0..W {
                     out[j] = out[j].plus(sums[j]);
@@ -224,7 +226,7 @@ unsafe fn tile<T: Number, I: Isa, const R: usize, const W: usize>(
             }
             (None, false) => out.copy_from_slice(&sums[..width]),
             (None, true) => {
-                for (o, &sum) in out.iter_mut().zip(&sums) {
+                for (o, &sum) in out.iter_mut().zip(sums) {
                     *o = o.plus(sum);
                 }
             }
