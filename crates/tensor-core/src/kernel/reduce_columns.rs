@@ -71,7 +71,9 @@ impl<T: Copy, R: Reducer<T>, const N: usize> Kernel for AddRows<'_, T, R, N> {
         let beyond = next.wrapping_sub(here * bytes);
         add_groups::<I, _, _, N>(r, rows_of_groups.map(|row| &row[here..]), beyond, last);
         for (i, acc) in (whole..).zip(rest) {
-            *acc = (0..N).fold(*acc, |acc, k| r[k].add::<I>(acc, rows[k][i]));
+            for k in 0..N {
+                *acc = r[k].add::<I>(*acc, rows[k][i]);
+            }
         }
     }
 }
