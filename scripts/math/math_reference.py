@@ -100,6 +100,7 @@ FUNCTIONS = {
     "lgamma": (lambda x: m.loggamma(x).real, uniform(0, 4, 80) + spread(-40, 900, 50)),
     "digamma": (m.digamma, uniform(0, 3, 90) + uniform(1.4, 1.5, 30) + neighbours(1.4616321449683622, 8) + uniform(3, 12, 60) + spread(-40, 900, 40)),
     "mish": (lambda x: x * m.tanh(softplus(x)), both_ends(750)),
+    "tanhshrink": (lambda x: x - m.tanh(x), neighbours(0.55) + uniform(0.4, 0.8, 60) + both_ends(25)),
 }
 
 with open(OUT, "w") as out:

@@ -85,8 +85,8 @@ activation! {
     };
     /// `x / (1 + |x|)`
     softsign() = Softsign(2) |x| x / (T::ONE + x.abs_());
-    /// `x - tanh x`
-    tanhshrink() = Tanhshrink(8) |x| x - x.tanh::<I>();
+    /// `x - tanh x`. Unlike in PyTorch, what is left near 0 is accurate.
+    tanhshrink() = Tanhshrink(8) |x| x.tanhshrink::<I>();
     /// `x` moved by `lambda` towards 0, and 0 where it would pass it. PyTorch's default is 0.5.
     softshrink(lambda) = Softshrink(1) |x| {
         // A NaN goes the last way, and stays.

@@ -174,7 +174,7 @@ activation! {
             let more = x.abs_() + T::ONE;
             dy / (more * more)
         };
-    /// `x - tanh x`
+    /// `x - tanh x`. Unlike in PyTorch, what is left near 0 is accurate.
     tanhshrink() / Tanhshrink = |x, dy| dy * x.tanh().square(),
         8 => {
             let t = x.tanh::<I>();

@@ -161,7 +161,7 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Group<'_, T, P, N> {
                     values[i] = self.0.value::<I>(at(i));
                     dx[i] = strong_zero(self.1, self.0.slope::<I, 0>(at(i)));
                     if woven {
-                        weave.turn(i);
+                        weave.turn();
                     }
                 }
                 weave.end();

@@ -81,9 +81,9 @@ impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
                 }
             } else {
                 let mut weave = Weave::new();
-                for (i, (o, &a)) in out.iter_mut().zip(a).enumerate() {
+                for (o, &a) in out.iter_mut().zip(a) {
                     *o = f.at::<I>(a);
-                    weave.turn(i);
+                    weave.turn();
                 }
                 weave.end();
             }
@@ -120,9 +120,9 @@ impl<A: Copy, B: Copy, O, F: Binary<A, B, O>> Kernel for Map2<'_, A, B, O, F> {
                 }
             } else {
                 let mut weave = Weave::new();
-                for (i, ((o, &a), &b)) in out.iter_mut().zip(a).zip(b).enumerate() {
+                for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
                     *o = f.at::<I>(a, b);
-                    weave.turn(i);
+                    weave.turn();
                 }
                 weave.end();
             }

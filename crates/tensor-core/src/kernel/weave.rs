@@ -6,7 +6,7 @@ use std::hint::black_box;
 ///
 /// Each step of a long chain of arithmetic waits for the one before. A processor fills the gaps with the next turns of the
 /// loop as far as it can look ahead, which is not far where two threads share a core. The compiler can write several turns
-/// side by side, but does so only for loops that are short or have a sum: so this is one, for two instructions a vector.
+/// side by side, but does so only for loops that are short or have a sum: so this is one, for one instruction a vector.
 ///
 /// ```
 /// use tensor_core::kernel::weave::Weave;
@@ -14,33 +14,33 @@ use std::hint::black_box;
 /// let mut weave = Weave::new();
 /// for (i, o) in out.iter_mut().enumerate() {
 ///     *o = (i as f32).sqrt();
-///     weave.turn(i);
+///     weave.turn();
 /// }
 /// weave.end();
 /// assert_eq!(out[49], 7.0);
 /// ```
 #[derive(Debug)]
 pub struct Weave {
-    start: u32,
+    term: u32,
     sum: u32,
 }
 
 impl Weave {
-    /// Before the loop. Where the sum starts is kept from the compiler, which would know the whole of it.
+    /// Before the loop. The term is kept from the compiler, which would know the whole sum.
     #[inline(always)]
     #[expect(
         clippy::new_without_default,
         reason = "nothing asks for one by default"
     )]
     pub fn new() -> Self {
-        let start = black_box(0);
-        Weave { start, sum: start }
+        let term = black_box(0);
+        Weave { term, sum: term }
     }
 
-    /// In turn `i` of the loop.
+    /// In each turn of the loop.
     #[inline(always)]
-    pub fn turn(&mut self, i: usize) {
-        self.sum ^= self.start.wrapping_add(i as u32);
+    pub fn turn(&mut self) {
+        self.sum ^= self.term;
     }
 
     /// After the loop.

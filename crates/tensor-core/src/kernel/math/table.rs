@@ -53,6 +53,7 @@ entries! {
     log10 1.7;
     log1p 0.8;
     tanh 1.5;
+    tanhshrink 22.5;
     sigmoid 2.1;
     softplus 1.1;
     log_sigmoid 1.1;
