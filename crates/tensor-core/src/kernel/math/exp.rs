@@ -172,6 +172,33 @@ pub(super) fn tanh_short<I: Isa>(x: f32) -> f32 {
     (more.mul_add_::<I>(t, less) / less.mul_add_::<I>(t, more)).copysign(x)
 }
 
+/// Up to it the polynomial serves for `a - tanh a` in single precision.
+const TANHSHRINK_SMALL: f32 = 1.6;
+/// `(a - tanh a) / a³` as a polynomial in `a² - 1.28`, on `a ≤ TANHSHRINK_SMALL`.
+const TANHSHRINK: [f32; 11] = [
+    0.22089003,
+    -0.05789342,
+    0.015409899,
+    -0.0041103326,
+    0.0010967799,
+    -0.000293458,
+    7.831301e-5,
+    -1.9805133e-5,
+    5.2826626e-6,
+    -2.0766777e-6,
+    5.5474316e-7,
+];
+
+/// As [`tanhshrink`] in single precision.
+#[inline(always)]
+pub(super) fn tanhshrink_short<I: Isa>(x: f32) -> f32 {
+    let a = x.abs();
+    let square = a * a;
+    let small = a * square * horner::<I, f32>(square - 1.28, &TANHSHRINK);
+    let large = a - tanh_short::<I>(a);
+    (if a < TANHSHRINK_SMALL { small } else { large }).copysign(x)
+}
+
 /// `x - tanh x`, without the cancellation near 0.
 #[inline(always)]
 pub(super) fn tanhshrink<I: Isa>(x: f64) -> f64 {

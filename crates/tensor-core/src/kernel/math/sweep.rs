@@ -96,7 +96,7 @@ table! {
     log2 0.51 f64::log2;
     log10 0.51 f64::log10;
     tanh 2.5 f64::tanh;
-    tanhshrink 0.51 Math::tanhshrink::<Portable>;
+    tanhshrink 4.0 Math::tanhshrink::<Portable>;
     sigmoid 2.1 sigmoid;
     softplus 1.25 softplus;
     log_sigmoid 1.25 |x| -softplus(-x);
