@@ -115,6 +115,7 @@ UNARY = [
         -80,
         80,
     ),
+    ("tanhshrink", lambda x: x - m.tanh(x), lambda x: m.tanh(x) ** 2, F.tanhshrink, -10, 10),
 ]
 
 

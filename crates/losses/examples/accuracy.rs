@@ -42,6 +42,7 @@ const UNARY: &[(&str, Unary)] = &[
     ("silu", Var::silu),
     ("gelu", Var::gelu),
     ("mish", Var::mish),
+    ("tanhshrink", Var::tanhshrink),
 ];
 
 /// A loss by the name of its function, without a reduction, of `x` and of what else was given.

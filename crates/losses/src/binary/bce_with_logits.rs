@@ -95,6 +95,31 @@ pub fn binary_cross_entropy_with_logits<T: Float>(x: &Var<T>, t: &Var<T>) -> Res
     BinaryCrossEntropyWithLogits::new().forward(x, t)
 }
 
+/// How much the label that `x` speaks against counts, of the weights of both.
+#[inline(always)]
+fn against<T: Float>(x: T, [no, yes]: [T; 2]) -> T {
+    if x < T::ZERO { yes } else { no }
+}
+
+/// `no softplus(x) + yes softplus(-x)`, where `all` is `no + yes`.
+#[inline(always)]
+fn cost<I: Isa, T: Float>(x: T, weights: [T; 2], all: T) -> T {
+    // `softplus(±x)` is `max(±x, 0) + log`, and the logarithm counts for both labels. At an infinite logit the label that
+    // does not hold costs nothing.
+    let log = (-x.abs_()).softplus_nonpositive::<I>();
+    strong_zero(all, log) + strong_zero(against(x, weights), x.abs_())
+}
+
+/// `no σ(x) - yes σ(-x)`, where `all` is `no + yes`.
+#[inline(always)]
+fn slope<I: Isa, T: Float>(x: T, weights: [T; 2], all: T) -> T {
+    // With e^-|x| the shares of the labels are 1 and e over 1 + e: one division, and the exponential is the cost's.
+    let e = (-x.abs_()).exp_nonpositive::<I>();
+    let large = against(x, weights);
+    let size = (large - all).mul_add_::<I>(e, large) / (T::ONE + e);
+    if x < T::ZERO { -size } else { size }
+}
+
 #[derive(Clone)]
 pub(super) struct BceWithLogits;
 
@@ -104,24 +129,15 @@ impl<T: Float> Pointwise<T, 3> for BceWithLogits {
 
     #[inline(always)]
     fn value<I: Isa>(&self, [x, t, p]: [T; 3]) -> T {
-        // What softplus of x and of -x have in common, nearly all of both, is computed once. At an infinite logit the
-        // label that does not hold costs nothing.
-        let log = (-x.abs_()).softplus_nonpositive::<I>();
-        let (no, yes) = (x.max_(T::ZERO) + log, (-x).max_(T::ZERO) + log);
-        strong_zero(T::ONE - t, no) + strong_zero(p * t, yes)
+        let weights = [T::ONE - t, p * t];
+        cost::<I, T>(x, weights, weights[0] + weights[1])
     }
 
     #[inline(always)]
     fn slope<I: Isa, const K: usize>(&self, [x, t, p]: [T; 3]) -> T {
         if K == 0 {
-            // `σ(x)` and `σ(-x)` over their common denominator: one division, and the exponential is the value's.
-            let e = (-x.abs_()).exp_nonpositive::<I>();
-            let (yes, no) = if x < T::ZERO {
-                (e, T::ONE)
-            } else {
-                (T::ONE, e)
-            };
-            ((T::ONE - t) * yes - p * t * no) / (T::ONE + e)
+            let weights = [T::ONE - t, p * t];
+            slope::<I, T>(x, weights, weights[0] + weights[1])
         } else if K == 1 {
             p * (-x).softplus::<I>() - x.softplus::<I>()
         } else {
@@ -143,7 +159,7 @@ impl<T: Float> Pointwise<T, 2> for BceWithLogits {
 
     #[inline(always)]
     fn value<I: Isa>(&self, [x, t]: [T; 2]) -> T {
-        Pointwise::<T, 3>::value::<I>(self, [x, t, T::ONE])
+        cost::<I, T>(x, [T::ONE - t, t], T::ONE)
     }
 
     #[inline(always)]
@@ -152,7 +168,7 @@ impl<T: Float> Pointwise<T, 2> for BceWithLogits {
             // softplus(-x) - softplus(x) = -x
             return -x;
         }
-        Pointwise::<T, 3>::slope::<I, K>(self, [x, t, T::ONE])
+        slope::<I, T>(x, [T::ONE - t, t], T::ONE)
     }
 
     #[track_caller]
