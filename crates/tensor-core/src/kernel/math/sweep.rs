@@ -95,7 +95,7 @@ table! {
     exp2 1.3 f64::exp2;
     log2 0.51 f64::log2;
     log10 0.51 f64::log10;
-    tanh 2.5 f64::tanh;
+    tanh 0.51 f64::tanh;
     tanhshrink 4.0 Math::tanhshrink::<Portable>;
     sigmoid 2.1 sigmoid;
     softplus 1.25 softplus;

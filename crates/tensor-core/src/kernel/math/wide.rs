@@ -170,6 +170,12 @@ fn expm1<I: Isa>(a: f64) -> f64 {
 }
 
 #[inline(always)]
+pub(super) fn tanh<I: Isa>(x: f64) -> f64 {
+    let m = expm1::<I>(2.0 * at_most(x.abs(), 10.0));
+    (m / (m + 2.0)).copysign(x)
+}
+
+#[inline(always)]
 pub(super) fn sinh<I: Isa>(x: f64) -> f64 {
     let m = expm1::<I>(x.abs());
     (0.5 * (m + m / (m + 1.0))).copysign(x)
