@@ -153,53 +153,6 @@ pub(super) fn tanh<I: Isa>(x: f64) -> f64 {
     (if a < TANH_SMALL { small } else { large }).copysign(x)
 }
 
-/// `(tanh r / r - 1) / r²` as a polynomial in `r²`, on `|r| ≤ ln 2 / 4`.
-const TANH_SHORT: [f32; 3] = [-0.33333322, 0.13331181, -0.05272605];
-
-/// As [`tanh`] in single precision, in fewer steps and off by up to 2.45 ulp: too much for `tanh` itself, whose slope `1 - y²`
-/// magnifies what its value `y` is off by. With `a = n ln 2 / 2 + r` and `t = tanh r`, where a polynomial of three terms
-/// serves, `e^2r` is `(1 + t) / (1 - t)`, and so `tanh a = (2^n - 1 + (2^n + 1) t) / (2^n + 1 + (2^n - 1) t)`.
-#[inline(always)]
-pub(super) fn tanh_short<I: Isa>(x: f32) -> f32 {
-    let a = x.abs();
-    let a = if a > 10.0 { 10.0 } else { a };
-    let shifted = a.mul_add_::<I>(2.0 * f32::LOG2_E, f32::MAGIC);
-    let n = shifted - f32::MAGIC;
-    let r = n.mul_add_::<I>(-0.5 * f32::LN_2_LO, n.mul_add_::<I>(-0.5 * f32::LN_2_HI, a));
-    let square = r * r;
-    let t = (r * square).mul_add_::<I>(horner::<I, f32>(square, &TANH_SHORT), r);
-    let power = f32::power_of_two(shifted);
-    let (less, more) = (power - 1.0, power + 1.0);
-    (more.mul_add_::<I>(t, less) / less.mul_add_::<I>(t, more)).copysign(x)
-}
-
-/// Up to it the polynomial serves for `a - tanh a` in single precision.
-const TANHSHRINK_SMALL: f32 = 1.6;
-/// `(a - tanh a) / a³` as a polynomial in `a² - 1.28`, on `a ≤ TANHSHRINK_SMALL`.
-const TANHSHRINK: [f32; 11] = [
-    0.22089003,
-    -0.05789342,
-    0.015409899,
-    -0.0041103326,
-    0.00109678,
-    -0.000293458,
-    7.831301e-5,
-    -1.9805133e-5,
-    5.2826626e-6,
-    -2.0766777e-6,
-    5.5474316e-7,
-];
-
-/// As [`tanhshrink`] in single precision.
-#[inline(always)]
-pub(super) fn tanhshrink_short<I: Isa>(x: f32) -> f32 {
-    let a = x.abs();
-    let square = a * a;
-    let small = a * square * horner::<I, f32>(square - 1.28, &TANHSHRINK);
-    let large = a - tanh_short::<I>(a);
-    (if a < TANHSHRINK_SMALL { small } else { large }).copysign(x)
-}
-
 /// `x - tanh x`, without the cancellation near 0.
 #[inline(always)]
 pub(super) fn tanhshrink<I: Isa>(x: f64) -> f64 {

@@ -87,7 +87,7 @@ fn mish(x: f64) -> f64 {
 }
 
 table! {
-    exp 1.1 f64::exp;
+    exp 0.51 f64::exp;
     expm1 0.85 f64::exp_m1;
     ln 0.51 f64::ln;
     ln_short 0.93 f64::ln;
@@ -96,7 +96,7 @@ table! {
     log2 0.51 f64::log2;
     log10 0.51 f64::log10;
     tanh 0.51 f64::tanh;
-    tanhshrink 4.0 Math::tanhshrink::<Portable>;
+    tanhshrink 0.51 Math::tanhshrink::<Portable>;
     sigmoid 2.1 sigmoid;
     softplus 1.25 softplus;
     log_sigmoid 1.25 |x| -softplus(-x);

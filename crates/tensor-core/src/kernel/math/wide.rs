@@ -162,6 +162,19 @@ pub(super) fn mish<I: Isa>(x: f64) -> f64 {
     mish_of(x, exp::<I>(at_most(x, MISH_MAX)))
 }
 
+/// Up to it the polynomial serves for `a - tanh a`, of which further on enough is left.
+const TANHSHRINK_SMALL: f64 = 0.55;
+/// `(a - tanh a) / a³` as a polynomial in `a²`, on `a ≤ TANHSHRINK_SMALL`.
+const TANHSHRINK: &[f64] = &[
+    0.33333333332226983,
+    -0.1333333297438298,
+    0.053968062862644404,
+    -0.021865648953704415,
+    0.008826142231071511,
+    -0.003404779455253192,
+    0.0009655957190655507,
+];
+
 /// `e^a - 1` for an `a` that is not negative; infinite in single precision from 90 on.
 #[inline(always)]
 fn expm1<I: Isa>(a: f64) -> f64 {
@@ -173,6 +186,15 @@ fn expm1<I: Isa>(a: f64) -> f64 {
 pub(super) fn tanh<I: Isa>(x: f64) -> f64 {
     let m = expm1::<I>(2.0 * at_most(x.abs(), 10.0));
     (m / (m + 2.0)).copysign(x)
+}
+
+#[inline(always)]
+pub(super) fn tanhshrink<I: Isa>(x: f64) -> f64 {
+    let a = x.abs();
+    let square = a * a;
+    let small = a * square * horner::<I, f64>(square, TANHSHRINK);
+    let large = a - tanh::<I>(a);
+    (if a < TANHSHRINK_SMALL { small } else { large }).copysign(x)
 }
 
 #[inline(always)]
