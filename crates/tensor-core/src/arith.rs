@@ -9,9 +9,9 @@ use crate::map::{Operand, Opnd, binary, ternary};
 use crate::tensor::Tensor;
 
 /// Methods of one element. A row `/// doc. name = Kernel(cost) |x| formula;` becomes a kernel `Kernel` whose `at` is
-/// the formula, and a method `name` that runs it over a tensor.
+/// the formula, and a method `name` that runs it over a tensor; with `, all` after it, it asks `all` first.
 macro_rules! unary {
-    ($bound:ident => $out:ty; $($(#[$doc:meta])* $name:ident = $kernel:ident($cost:expr) |$x:ident| $value:expr;)*) => {
+    ($bound:ident => $out:ty; $($(#[$doc:meta])* $name:ident = $kernel:ident($cost:expr) |$x:ident| $value:expr $(, $all:ident)?;)*) => {
         $(
             #[derive(Clone, Copy)]
             struct $kernel;
@@ -19,6 +19,10 @@ macro_rules! unary {
                 const COST: usize = $cost;
                 #[inline(always)]
                 fn at<I: Isa>(self, $x: T) -> $out { $value }
+                $(
+                    #[inline(always)]
+                    fn all(self, x: &[T], out: &mut [$out], far: bool) -> bool { T::$all(x, out, far) }
+                )?
             }
         )*
         impl<T: $bound> Tensor<T> {
@@ -84,7 +88,7 @@ impl<T: Number> Signed for T {
 
 unary! { Float => T;
     /// `e^x`
-    exp = Exp(4) |x| x.exp::<I>();
+    exp = Exp(4) |x| x.exp::<I>(), exp_all;
     /// `2^x`
     exp2 = Exp2(4) |x| x.exp2::<I>();
     /// `e^x - 1`, accurate near 0.
@@ -117,7 +121,7 @@ unary! { Float => T;
     /// `cosh x`
     cosh = Cosh(20) |x| x.cosh::<I>();
     /// `tanh x`
-    tanh = Tanh(8) |x| x.tanh::<I>();
+    tanh = Tanh(8) |x| x.tanh::<I>(), tanh_all;
     /// `arsinh x`
     asinh = Asinh(20) |x| x.asinh::<I>();
     /// `arcosh x`

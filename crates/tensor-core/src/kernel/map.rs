@@ -3,6 +3,7 @@
 use super::dispatch::{Kernel, dispatch};
 use super::isa::Isa;
 use super::par;
+use super::prefetch;
 use super::source::Source;
 use super::weave::Weave;
 
@@ -18,6 +19,13 @@ pub trait Unary<A, O>: Copy + Send + Sync {
     #[inline(always)]
     fn usual<I: Isa>(self, a: A) -> (O, bool) {
         (self.at::<I>(a), true)
+    }
+    /// `out[i] = f(a[i])`, where there is a faster way for many elements than [`Unary::at`]; else nothing, and false.
+    /// What is `far` is worth asking for ahead.
+    #[inline(always)]
+    fn all(self, a: &[A], out: &mut [O], far: bool) -> bool {
+        let _ = (a, out, far);
+        false
     }
 }
 
@@ -64,18 +72,38 @@ impl<A: Copy, B: Copy + Send + Sync, O, F: Binary<A, B, O>> Unary<A, O> for With
 /// The cost from which on a function is a chain of arithmetic so long that its loop is woven.
 const LONG: usize = 3;
 
-/// Elements of which it is asked at once whether all are usual: a rare one takes no others with it.
+/// Elements of which it is asked at once whether all are usual, where a rare one takes no others with it, and whose lines
+/// are asked for ahead at once.
 const BLOCK: usize = 64;
 
-struct Map1<'a, A, O, F>(F, &'a [A], &'a mut [O]);
+/// `out[i] = f(a[i])`, where operand and result are asked for ahead if they are `far`.
+#[inline]
+fn fill<A: Copy, O, F: Unary<A, O>>(f: F, a: &[A], out: &mut [O], far: bool) {
+    if !f.all(a, out, far) {
+        dispatch(Map1(f, a, out, far));
+    }
+}
+
+struct Map1<'a, A, O, F>(F, &'a [A], &'a mut [O], bool);
 
 impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Map1(f, a, out) = self;
+        let Map1(f, a, out, far) = self;
         if !F::USUAL {
             if F::COST < LONG {
+                let (groups, a) = a.as_chunks::<BLOCK>();
+                let (results, out) = out.as_chunks_mut::<BLOCK>();
+                for (out, a) in results.iter_mut().zip(groups) {
+                    if far {
+                        prefetch::lines(a, prefetch::AHEAD);
+                        prefetch::lines(out, prefetch::AHEAD);
+                    }
+                    for (o, &a) in out.iter_mut().zip(a) {
+                        *o = f.at::<I>(a);
+                    }
+                }
                 for (o, &a) in out.iter_mut().zip(a) {
                     *o = f.at::<I>(a);
                 }
@@ -106,15 +134,28 @@ impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
     }
 }
 
-struct Map2<'a, A, B, O, F>(F, &'a [A], &'a [B], &'a mut [O]);
+struct Map2<'a, A, B, O, F>(F, &'a [A], &'a [B], &'a mut [O], bool);
 
 impl<A: Copy, B: Copy, O, F: Binary<A, B, O>> Kernel for Map2<'_, A, B, O, F> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Map2(f, a, b, out) = self;
+        let Map2(f, a, b, out, far) = self;
         if !F::USUAL {
             if F::COST < LONG {
+                let (lefts, a) = a.as_chunks::<BLOCK>();
+                let (rights, b) = b.as_chunks::<BLOCK>();
+                let (results, out) = out.as_chunks_mut::<BLOCK>();
+                for (out, (a, b)) in results.iter_mut().zip(lefts.iter().zip(rights)) {
+                    if far {
+                        prefetch::lines(a, prefetch::AHEAD);
+                        prefetch::lines(b, prefetch::AHEAD);
+                        prefetch::lines(out, prefetch::AHEAD);
+                    }
+                    for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                        *o = f.at::<I>(a, b);
+                    }
+                }
                 for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
                     *o = f.at::<I>(a, b);
                 }
@@ -162,7 +203,7 @@ impl<A: Copy, B: Copy, C: Copy, O, F: Ternary<A, B, C, O>> Kernel for Map3<'_, A
 /// `f(a)`, with the same bits as [`map1`].
 pub(crate) fn map_one<A: Copy, O: Default, F: Unary<A, O>>(f: F, a: A) -> O {
     let mut out = [O::default()];
-    dispatch(Map1(f, &[a], &mut out));
+    fill(f, &[a], &mut out, false);
     let [out] = out;
     out
 }
@@ -170,7 +211,7 @@ pub(crate) fn map_one<A: Copy, O: Default, F: Unary<A, O>>(f: F, a: A) -> O {
 /// `f(a, b)`, with the same bits as [`map2`].
 pub(crate) fn map_one2<A: Copy, B: Copy, O: Default, F: Binary<A, B, O>>(f: F, a: A, b: B) -> O {
     let mut out = [O::default()];
-    dispatch(Map2(f, &[a], &[b], &mut out));
+    dispatch(Map2(f, &[a], &[b], &mut out, false));
     let [out] = out;
     out
 }
@@ -182,12 +223,13 @@ where
     O: Send,
     F: Unary<A, O>,
 {
+    let far = prefetch::pays(size_of_val(out));
     par::split(out, 1, F::COST, |start, out| {
         let (mut a, mut done) = (a.reader(), 0);
         while done < out.len() {
             let at = start + done;
             let n = a.ready(at, out.len() - done);
-            dispatch(Map1(f, a.read(at, n), &mut out[done..done + n]));
+            fill(f, a.read(at, n), &mut out[done..done + n], far);
             done += n;
         }
     });
@@ -201,6 +243,7 @@ where
     O: Send,
     F: Binary<A, B, O>,
 {
+    let far = prefetch::pays(size_of_val(out));
     par::split(out, 1, F::COST, |start, out| {
         let (mut a, mut b, mut done) = (a.reader(), b.reader(), 0);
         while done < out.len() {
@@ -208,8 +251,8 @@ where
             let n = b.ready(at, a.ready(at, out.len() - done));
             let out = &mut out[done..done + n];
             match b.constant(at, n) {
-                Some(b) => dispatch(Map1(WithRight(f, b), a.read(at, n), out)),
-                None => dispatch(Map2(f, a.read(at, n), b.read(at, n), out)),
+                Some(b) => dispatch(Map1(WithRight(f, b), a.read(at, n), out, far)),
+                None => dispatch(Map2(f, a.read(at, n), b.read(at, n), out, far)),
             }
             done += n;
         }

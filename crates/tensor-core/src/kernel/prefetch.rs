@@ -4,10 +4,19 @@
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
+/// So many bytes ahead suit a loop that does little for each element.
+pub const AHEAD: usize = 2048;
+
+/// Whether asking ahead pays in a loop over a tensor of so many bytes: within the caches near a core it costs more than it
+/// brings.
+pub fn pays(bytes: usize) -> bool {
+    bytes >= 1 << 20
+}
+
 /// Asks for the cache lines that lie `ahead` bytes behind those of `x`, within its slice or not: most often the next row
 /// lies there.
 #[inline(always)]
-pub(crate) fn lines<T>(x: &[T], ahead: usize) {
+pub fn lines<T>(x: &[T], ahead: usize) {
     for at in (0..size_of_val(x)).step_by(LINE) {
         line(x.as_ptr().cast::<u8>().wrapping_add(ahead + at));
     }

@@ -8,6 +8,8 @@
 //!
 //! The two bounds are the largest errors measured for `f32` and for `f64` in units in the last place (ulp), with and
 //! without fused multiply-add; those of plain calls hold for the C library they were measured with.
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod exp;
 mod gamma;
 mod log;
@@ -33,6 +35,13 @@ pub trait Math: Copy {
 
     /// `e^x`. At most 0.51 and 0.91 ulp.
     fn exp<I: Isa>(self) -> Self;
+    /// `out[i] = e^x[i]`, where there is a faster way for many numbers than for one, within the same bound; else nothing,
+    /// and false. The bits are not always those of [`Math::exp`], but do not depend on what else is in the slice. What is
+    /// `far` is asked for ahead.
+    fn exp_all(x: &[Self], out: &mut [Self], far: bool) -> bool {
+        let _ = (x, out, far);
+        false
+    }
     /// `e^x` for an `x` that is not above 0, in fewer steps. At most 1.05 and 0.91 ulp.
     fn exp_nonpositive<I: Isa>(self) -> Self;
     /// `e^x` as a sum of two numbers, the second one small, for where most of it cancels. The sum is off by at most 0.25
@@ -54,6 +63,11 @@ pub trait Math: Copy {
     fn log10<I: Isa>(self) -> Self;
     /// `(e^x - e^-x) / (e^x + e^-x)`. At most 0.51 and 1.34 ulp.
     fn tanh<I: Isa>(self) -> Self;
+    /// [`Math::tanh`] of a slice, as [`Math::exp_all`].
+    fn tanh_all(x: &[Self], out: &mut [Self], far: bool) -> bool {
+        let _ = (x, out, far);
+        false
+    }
     /// `x - tanh x`, relatively accurate near 0. At most 0.51 and 22 ulp.
     fn tanhshrink<I: Isa>(self) -> Self;
     /// `1 / (1 + e^-x)`, relatively accurate in both tails. At most 2 and 1.92 ulp.
@@ -151,6 +165,16 @@ macro_rules! rows {
 impl Math for f32 {
     const NEAR: f32 = wide::NEAR as f32;
     const NARROW: bool = true;
+
+    #[cfg(target_arch = "x86_64")]
+    fn exp_all(x: &[f32], out: &mut [f32], far: bool) -> bool {
+        avx512::exp(x, out, far)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn tanh_all(x: &[f32], out: &mut [f32], far: bool) -> bool {
+        avx512::tanh(x, out, far)
+    }
 
     #[inline(always)]
     fn mul_add_<I: Isa>(self, b: f32, c: f32) -> f32 {

@@ -4,7 +4,7 @@ use crate::kernel::isa::{Fused, Portable};
 #[path = "pairs.rs"]
 mod pairs;
 #[path = "sweep.rs"]
-mod sweep;
+pub(super) mod sweep;
 #[path = "table.rs"]
 mod table;
 
