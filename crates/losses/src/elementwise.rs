@@ -41,7 +41,7 @@
 use crate::check::{broadcast_weight, same_shape};
 use crate::reduction::Reduction;
 use autograd::fused::FusedGrads;
-use autograd::tensor_core::kernel::{Isa, dispatch, par};
+use autograd::tensor_core::kernel::{Isa, dispatch, par, prefetch};
 use autograd::{Float, Fused, Needs, Result, Tensor, Var, fused};
 use loops::{Slopes, Total, Values, operands};
 
@@ -272,6 +272,7 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> ElementwiseN<T, P, N> {
         let outputs = slopes
             .each_mut()
             .map(|s: &mut Option<Tensor<T>>| s.as_mut().and_then(Tensor::own_run));
+        let far = prefetch::pays(inputs[0].numel() * size_of::<T>());
         let parts = par::collect_split(
             inputs[0].numel(),
             1,
@@ -290,6 +291,7 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> ElementwiseN<T, P, N> {
                         weight,
                         g,
                         slopes,
+                        far,
                     });
                 });
                 sum

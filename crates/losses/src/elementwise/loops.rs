@@ -2,6 +2,7 @@
 
 use super::{Pointwise, strong_zero};
 use autograd::tensor_core::kernel::par::Parts;
+use autograd::tensor_core::kernel::prefetch;
 use autograd::tensor_core::kernel::source::Source;
 use autograd::tensor_core::kernel::weave::Weave;
 use autograd::tensor_core::kernel::{Isa, Kernel};
@@ -86,6 +87,8 @@ pub(super) struct Total<'a, 'o, T, P, const N: usize> {
     pub weight: Option<&'a [T]>,
     pub g: T,
     pub slopes: Parts<'o, T, N>,
+    /// Whether inputs and slopes are worth asking for ahead.
+    pub far: bool,
 }
 impl<T: Float, P: Pointwise<T, N>, const N: usize> Kernel for Total<'_, '_, T, P, N> {
     type Out = f64;
@@ -103,6 +106,14 @@ impl<T: Float, P: Pointwise<T, N>, const N: usize> Kernel for Total<'_, '_, T, P
         for j in 0..whole {
             let inputs = inputs.map(|x| &x[j]);
             let slopes = slopes.each_mut().map(|dx| dx.as_mut().map(|dx| &mut dx[j]));
+            if self.far {
+                for x in inputs {
+                    prefetch::lines(x, prefetch::AHEAD);
+                }
+                for dx in slopes.iter().flatten() {
+                    prefetch::lines(&dx[..], prefetch::AHEAD);
+                }
+            }
             let values = group.run::<I>(inputs, weight.map(|w| &w[j]), slopes);
             add(&mut sums, &values);
         }

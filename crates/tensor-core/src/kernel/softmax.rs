@@ -113,6 +113,7 @@ impl<T: Float, const KEEP: bool> Kernel for AddUp<'_, T, KEEP> {
                 *s += ((a + b) + (c + d)).f64();
             }
             if KEEP && let Some(out) = out[j * BLOCK..].first_chunk_mut::<BLOCK>() {
+                prefetch::lines(out, AHEAD);
                 *out = e;
             }
         }
@@ -275,28 +276,58 @@ pub fn softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
 #[inline(always)]
 pub fn softmax_backward_row<T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
     let dot = T::of(dot(y, dy));
-    for ((o, &y), &d) in dx.iter_mut().zip(y).zip(dy) {
-        *o = y * (d - dot);
-    }
+    backward_row(y, dy, dx, |y, dy| y * (dy - dot));
 }
 
 /// `dx = dy - e^y Σ dy`: backward of log-softmax from its result, which is not above 0.
 #[inline(always)]
 pub fn log_softmax_backward_row<I: Isa, T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
     let sum = T::of(sum(dy));
-    for ((o, &y), &d) in dx.iter_mut().zip(y).zip(dy) {
-        *o = d - y.exp_nonpositive::<I>() * sum;
+    backward_row(y, dy, dx, |y, dy| dy - y.exp_nonpositive::<I>() * sum);
+}
+
+/// `dx = slope(y, dy)`, where long rows are asked for ahead.
+#[inline(always)]
+fn backward_row<T: Float>(y: &[T], dy: &[T], dx: &mut [T], slope: impl Fn(T, T) -> T) {
+    let (ys, y) = y.as_chunks::<BLOCK>();
+    let (dys, dy) = dy.as_chunks::<BLOCK>();
+    let far = dx.len() > LONGEST;
+    let (dxs, dx) = dx.as_chunks_mut::<BLOCK>();
+    for (dx, (y, dy)) in dxs.iter_mut().zip(ys.iter().zip(dys)) {
+        if far {
+            prefetch::lines(y, AHEAD);
+            prefetch::lines(dy, AHEAD);
+            prefetch::lines(dx, AHEAD);
+        }
+        for i in 0..BLOCK {
+            dx[i] = slope(y[i], dy[i]);
+        }
+    }
+    for ((o, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+        *o = slope(y, dy);
     }
 }
 
-/// The same from a gradient `dy` of zeros but for `value` at `place`.
+/// [`log_softmax_backward_row`] from a gradient `dy` of zeros but for `value` at `place`.
 #[inline(always)]
 pub fn log_softmax_backward_one_hot<I: Isa, T: Float>(
     y: &[T],
     (place, value): (usize, T),
     dx: &mut [T],
 ) {
-    for (o, &y) in dx.iter_mut().zip(y) {
+    let far = dx.len() > LONGEST;
+    let (ys, y) = y.as_chunks::<BLOCK>();
+    let (dxs, rest) = dx.as_chunks_mut::<BLOCK>();
+    for (dx, y) in dxs.iter_mut().zip(ys) {
+        if far {
+            prefetch::lines(y, AHEAD);
+            prefetch::lines(dx, AHEAD);
+        }
+        for (o, &y) in dx.iter_mut().zip(y) {
+            *o = T::ZERO - y.exp_nonpositive::<I>() * value;
+        }
+    }
+    for (o, &y) in rest.iter_mut().zip(y) {
         *o = T::ZERO - y.exp_nonpositive::<I>() * value;
     }
     dx[place] = dx[place] + value;
