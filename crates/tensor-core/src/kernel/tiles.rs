@@ -12,8 +12,11 @@ use std::hint::black_box;
 
 /// Bytes of both operands and the result up to which the tiles do the work: what a second-level cache holds.
 const NEAR: usize = 1 << 20;
-/// Rows or columns up to which they do it however large the other sizes are: of more, no tile of the crate is half empty.
+/// Rows up to which they do it however large the other sizes are: of more, no tile of the crate is half empty.
 const NARROW: usize = 16;
+/// Bytes of a row of the result up to which they do it too: one row of a tile, so that the left factor is read once, all of
+/// which the crate would pack first.
+const NARROW_ROW: usize = 128;
 /// Terms that are added up in a tile before they are added to the result; the crate's number for `f32`.
 const DEPTH: usize = 256;
 /// From so many rows of the left factor and of the right one on, a panel of the right one is copied: where it lies, its
@@ -30,7 +33,8 @@ pub(super) fn serve<T: Number>([m, k, n]: [usize; 3]) -> bool {
     }
     let near = NEAR / size_of::<T>();
     has_fma()
-        && (m.min(n) <= NARROW
+        && (m <= NARROW
+            || n <= NARROW_ROW / size_of::<T>()
             || m.saturating_mul(k)
                 .saturating_add(k.saturating_mul(n))
                 .saturating_add(m.saturating_mul(n))
