@@ -63,7 +63,7 @@ impl<T: Float> Kernel for BackwardRows<'_, T> {
             if log {
                 log_softmax_backward_row::<I, T>(y.row(i), dy.row(i), dx);
             } else {
-                softmax_backward_row(y.row(i), dy.row(i), dx);
+                softmax_backward_row::<I, T>(y.row(i), dy.row(i), dx);
             }
         }
     }

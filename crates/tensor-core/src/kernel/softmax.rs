@@ -274,24 +274,22 @@ pub fn softmax_row<I: Isa, T: Float>(x: &[T], out: &mut [T]) {
 
 /// `dx = y (dy - Σ dy y)`: backward of softmax from its result.
 #[inline(always)]
-pub fn softmax_backward_row<T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
-    let dot = T::of(dot(y, dy));
-    backward_row(y, dy, dx, |y, dy| y * (dy - dot));
+pub fn softmax_backward_row<I: Isa, T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
+    backward_row::<I, T, false>(y, dy, dx, T::of(dot(y, dy)));
 }
 
 /// `dx = dy - e^y Σ dy`: backward of log-softmax from its result, which is not above 0.
 #[inline(always)]
 pub fn log_softmax_backward_row<I: Isa, T: Float>(y: &[T], dy: &[T], dx: &mut [T]) {
-    let sum = T::of(sum(dy));
-    backward_row(y, dy, dx, |y, dy| dy - y.exp_nonpositive::<I>() * sum);
+    backward_row::<I, T, true>(y, dy, dx, T::of(sum(dy)));
 }
 
-/// `dx = slope(y, dy)`, where long rows are asked for ahead.
+/// Both of these from their sum, where long rows are asked for ahead.
 #[inline(always)]
-fn backward_row<T: Float>(y: &[T], dy: &[T], dx: &mut [T], slope: impl Fn(T, T) -> T) {
+fn backward_row<I: Isa, T: Float, const LOG: bool>(y: &[T], dy: &[T], dx: &mut [T], sum: T) {
+    let far = dx.len() > LONGEST;
     let (ys, y) = y.as_chunks::<BLOCK>();
     let (dys, dy) = dy.as_chunks::<BLOCK>();
-    let far = dx.len() > LONGEST;
     let (dxs, dx) = dx.as_chunks_mut::<BLOCK>();
     for (dx, (y, dy)) in dxs.iter_mut().zip(ys.iter().zip(dys)) {
         if far {
@@ -300,11 +298,20 @@ fn backward_row<T: Float>(y: &[T], dy: &[T], dx: &mut [T], slope: impl Fn(T, T) 
             prefetch::lines(dx, AHEAD);
         }
         for i in 0..BLOCK {
-            dx[i] = slope(y[i], dy[i]);
+            dx[i] = slope::<I, T, LOG>(y[i], dy[i], sum);
         }
     }
     for ((o, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-        *o = slope(y, dy);
+        *o = slope::<I, T, LOG>(y, dy, sum);
+    }
+}
+
+#[inline(always)]
+fn slope<I: Isa, T: Float, const LOG: bool>(y: T, dy: T, sum: T) -> T {
+    if LOG {
+        dy - y.exp_nonpositive::<I>() * sum
+    } else {
+        y * (dy - sum)
     }
 }
 

@@ -115,49 +115,48 @@ pub(super) fn tanh(x: &[f32], out: &mut [f32], far: bool) -> bool {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn map<const TANH: bool>(x: &[f32], out: &mut [f32], far: bool) {
-    let (blocks, x) = x.as_chunks();
-    let (results, out) = out.as_chunks_mut();
+    let (blocks, x) = x.as_chunks::<{ BLOCK * WIDTH }>();
+    let (results, out) = out.as_chunks_mut::<{ BLOCK * WIDTH }>();
     for (x, out) in blocks.iter().zip(results) {
         if far {
             prefetch::lines(x, prefetch::AHEAD);
             prefetch::lines(out, prefetch::AHEAD);
         }
-        block::<BLOCK, { BLOCK * WIDTH }, TANH>(x, out);
-    }
-    for (x, out) in x.chunks(WIDTH).zip(out.chunks_mut(WIDTH)) {
-        let (mut from, mut to) = ([0.0; WIDTH], [0.0; WIDTH]);
-        from[..x.len()].copy_from_slice(x);
-        block::<1, WIDTH, TANH>(&from, &mut to);
-        out.copy_from_slice(&to[..x.len()]);
-    }
-}
-
-/// The function of `SIZE` numbers, which are `N` vectors.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn block<const N: usize, const SIZE: usize, const TANH: bool>(
-    x: &[f32; SIZE],
-    out: &mut [f32; SIZE],
-) {
-    const { assert!(SIZE == N * WIDTH) };
-    let mut v = all(0.0);
-    for (v, x) in v.iter_mut().zip(x.as_chunks().0) {
-        *v = load(x);
-    }
-    let y: Vectors<N> = if TANH { tanh_of(v) } else { exp_of(v) };
-    for (y, out) in y.iter().zip(out.as_chunks_mut::<WIDTH>().0) {
-        // SAFETY: `out` has as many numbers as a vector.
-        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), *y) }
-    }
-    if !TANH {
-        let mut rare = 0;
-        for v in v {
-            rare |= _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(_mm512_abs_ps(v), _mm512_set1_ps(USUAL));
+        let vectors = x.as_chunks().0;
+        let (y, rare) = of::<BLOCK, TANH>(each(|i| load(&vectors[i])));
+        for (y, out) in y.iter().zip(out.as_chunks_mut::<WIDTH>().0) {
+            // SAFETY: `out` has as many numbers as a vector.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), *y) }
         }
-        if rare != 0 {
+        if rare {
             exp_of_rare(x, out);
         }
     }
+    for (x, out) in x.chunks(WIDTH).zip(out.chunks_mut(WIDTH)) {
+        let there = u16::MAX >> (WIDTH - x.len());
+        // SAFETY: `x` has the numbers that the mask names, up to sixteen.
+        let v = unsafe { _mm512_maskz_loadu_ps(there, x.as_ptr()) };
+        let ([y], rare) = of::<1, TANH>([v]);
+        // SAFETY: `out` is as long as `x`.
+        unsafe { _mm512_mask_storeu_ps(out.as_mut_ptr(), there, y) }
+        if rare {
+            exp_of_rare(x, out);
+        }
+    }
+}
+
+/// The function of some vectors, and whether it is another one of some of their elements.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn of<const N: usize, const TANH: bool>(x: Vectors<N>) -> (Vectors<N>, bool) {
+    if TANH {
+        return (tanh_of(x), false);
+    }
+    let mut rare = 0;
+    for x in x {
+        rare |= _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(_mm512_abs_ps(x), _mm512_set1_ps(USUAL));
+    }
+    (exp_of(x), rare != 0)
 }
 
 /// `e^x` of what is not usual, NaN too.
