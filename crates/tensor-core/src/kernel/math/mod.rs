@@ -35,8 +35,8 @@ pub trait Math: Copy {
 
     /// `e^x`. At most 0.51 and 0.91 ulp.
     fn exp<I: Isa>(self) -> Self;
-    /// `out[i] = e^x[i]`, where there is a faster way for many numbers than for one, within the same bound; else nothing,
-    /// and false. The bits are not always those of [`Math::exp`], but do not depend on what else is in the slice. What is
+    /// `out[i] = e^x[i]` as far as both go, where there is a faster way for many numbers than for one, within the same bound;
+    /// else nothing, and false. The bits are not always those of [`Math::exp`], but do not depend on what else is in the slice. What is
     /// `far` is asked for ahead.
     fn exp_all(x: &[Self], out: &mut [Self], far: bool) -> bool {
         let _ = (x, out, far);
