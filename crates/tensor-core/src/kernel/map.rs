@@ -72,38 +72,26 @@ impl<A: Copy, B: Copy + Send + Sync, O, F: Binary<A, B, O>> Unary<A, O> for With
 /// The cost from which on a function is a chain of arithmetic so long that its loop is woven.
 const LONG: usize = 3;
 
-/// Elements of which it is asked at once whether all are usual, where a rare one takes no others with it, and whose lines
-/// are asked for ahead at once.
+/// Elements of which it is asked at once whether all are usual: a rare one takes no others with it.
 const BLOCK: usize = 64;
 
-/// `out[i] = f(a[i])`, where operand and result are asked for ahead if they are `far`.
+/// `out[i] = f(a[i])`, by [`Unary::all`] where that serves.
 #[inline]
 fn fill<A: Copy, O, F: Unary<A, O>>(f: F, a: &[A], out: &mut [O], far: bool) {
     if !f.all(a, out, far) {
-        dispatch(Map1(f, a, out, far));
+        dispatch(Map1(f, a, out));
     }
 }
 
-struct Map1<'a, A, O, F>(F, &'a [A], &'a mut [O], bool);
+struct Map1<'a, A, O, F>(F, &'a [A], &'a mut [O]);
 
 impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Map1(f, a, out, far) = self;
+        let Map1(f, a, out) = self;
         if !F::USUAL {
             if F::COST < LONG {
-                let (groups, a) = a.as_chunks::<BLOCK>();
-                let (results, out) = out.as_chunks_mut::<BLOCK>();
-                for (out, a) in results.iter_mut().zip(groups) {
-                    if far {
-                        prefetch::lines(a, prefetch::AHEAD);
-                        prefetch::lines(out, prefetch::AHEAD);
-                    }
-                    for (o, &a) in out.iter_mut().zip(a) {
-                        *o = f.at::<I>(a);
-                    }
-                }
                 for (o, &a) in out.iter_mut().zip(a) {
                     *o = f.at::<I>(a);
                 }
@@ -134,28 +122,15 @@ impl<A: Copy, O, F: Unary<A, O>> Kernel for Map1<'_, A, O, F> {
     }
 }
 
-struct Map2<'a, A, B, O, F>(F, &'a [A], &'a [B], &'a mut [O], bool);
+struct Map2<'a, A, B, O, F>(F, &'a [A], &'a [B], &'a mut [O]);
 
 impl<A: Copy, B: Copy, O, F: Binary<A, B, O>> Kernel for Map2<'_, A, B, O, F> {
     type Out = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Map2(f, a, b, out, far) = self;
+        let Map2(f, a, b, out) = self;
         if !F::USUAL {
             if F::COST < LONG {
-                let (lefts, a) = a.as_chunks::<BLOCK>();
-                let (rights, b) = b.as_chunks::<BLOCK>();
-                let (results, out) = out.as_chunks_mut::<BLOCK>();
-                for (out, (a, b)) in results.iter_mut().zip(lefts.iter().zip(rights)) {
-                    if far {
-                        prefetch::lines(a, prefetch::AHEAD);
-                        prefetch::lines(b, prefetch::AHEAD);
-                        prefetch::lines(out, prefetch::AHEAD);
-                    }
-                    for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                        *o = f.at::<I>(a, b);
-                    }
-                }
                 for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
                     *o = f.at::<I>(a, b);
                 }
@@ -211,7 +186,7 @@ pub(crate) fn map_one<A: Copy, O: Default, F: Unary<A, O>>(f: F, a: A) -> O {
 /// `f(a, b)`, with the same bits as [`map2`].
 pub(crate) fn map_one2<A: Copy, B: Copy, O: Default, F: Binary<A, B, O>>(f: F, a: A, b: B) -> O {
     let mut out = [O::default()];
-    dispatch(Map2(f, &[a], &[b], &mut out, false));
+    dispatch(Map2(f, &[a], &[b], &mut out));
     let [out] = out;
     out
 }
@@ -243,7 +218,6 @@ where
     O: Send,
     F: Binary<A, B, O>,
 {
-    let far = prefetch::pays(size_of_val(out));
     par::split(out, 1, F::COST, |start, out| {
         let (mut a, mut b, mut done) = (a.reader(), b.reader(), 0);
         while done < out.len() {
@@ -251,8 +225,8 @@ where
             let n = b.ready(at, a.ready(at, out.len() - done));
             let out = &mut out[done..done + n];
             match b.constant(at, n) {
-                Some(b) => dispatch(Map1(WithRight(f, b), a.read(at, n), out, far)),
-                None => dispatch(Map2(f, a.read(at, n), b.read(at, n), out, far)),
+                Some(b) => dispatch(Map1(WithRight(f, b), a.read(at, n), out)),
+                None => dispatch(Map2(f, a.read(at, n), b.read(at, n), out)),
             }
             done += n;
         }
