@@ -94,22 +94,12 @@ const WIDTH: usize = 16;
 /// As many as leave registers for the table.
 const BLOCK: usize = 4;
 
-/// `out[i] = e^x[i]`, if this machine has AVX-512; else nothing, and false.
-pub(super) fn exp(x: &[f32], out: &mut [f32], far: bool) -> bool {
+/// `out[i] = e^x[i]`, or `tanh x[i]`, if this machine has AVX-512; else nothing, and false.
+pub(super) fn fill<const TANH: bool>(x: &[f32], out: &mut [f32], far: bool) -> bool {
     let found = has_avx512();
     if found {
-        // SAFETY: AVX-512 was found.
-        unsafe { map::<false>(x, out, far) }
-    }
-    found
-}
-
-/// `out[i] = tanh x[i]`, if this machine has AVX-512; else nothing, and false.
-pub(super) fn tanh(x: &[f32], out: &mut [f32], far: bool) -> bool {
-    let found = has_avx512();
-    if found {
-        // SAFETY: AVX-512 was found.
-        unsafe { map::<true>(x, out, far) }
+        // SAFETY: every feature that `map` is compiled for was found.
+        unsafe { map::<TANH>(x, out, far) }
     }
     found
 }
@@ -319,7 +309,8 @@ mod tests {
 
     type Function = fn(&[f32], &mut [f32], bool) -> bool;
     type Reference = fn(f64) -> f64;
-    const FUNCTIONS: [(Function, Reference); 2] = [(exp, f64::exp), (tanh, f64::tanh)];
+    const FUNCTIONS: [(Function, Reference); 2] =
+        [(fill::<false>, f64::exp), (fill::<true>, f64::tanh)];
 
     fn of(f: Function, x: &[f32]) -> Vec<f32> {
         let mut out = vec![0.5; x.len()];
@@ -327,18 +318,22 @@ mod tests {
         out
     }
 
+    fn check_bound(f: Function, reference: Reference, x: &[f32]) {
+        for (&x, y) in x.iter().zip(of(f, x)) {
+            let error = ulps(y, reference(x.into()));
+            assert!(error <= 0.51, "{x:e}: {y:e} is off by {error} ulp");
+        }
+    }
+
     #[test]
     fn the_bound_holds_for_all_kinds_of_numbers() {
         if !has_avx512() {
             return;
         }
+        // Every 257th number, of either sign, the NaNs among them.
+        let x: Vec<f32> = (0..=u32::MAX).step_by(257).map(f32::from_bits).collect();
         for (f, reference) in FUNCTIONS {
-            // Every 257th number, of either sign, the NaNs among them.
-            let x: Vec<f32> = (0..=u32::MAX).step_by(257).map(f32::from_bits).collect();
-            for (&x, y) in x.iter().zip(of(f, &x)) {
-                let error = ulps(y, reference(x.into()));
-                assert!(error <= 0.51, "{x:e}: {y:e} is off by {error} ulp");
-            }
+            check_bound(f, reference, &x);
         }
     }
 
@@ -348,17 +343,11 @@ mod tests {
             return;
         }
         // Every number of these ranges, in which the largest errors over all numbers are.
-        let ranges = [
-            (exp as Function, f64::exp as Reference, -0.006f32, -0.011f32),
-            (tanh, f64::tanh, 0.0052, 0.0056),
-        ];
-        for (f, reference, from, to) in ranges {
-            let x: Vec<f32> = (from.to_bits()..to.to_bits()).map(f32::from_bits).collect();
-            for (&x, y) in x.iter().zip(of(f, &x)) {
-                let error = ulps(y, reference(x.into()));
-                assert!(error <= 0.51, "{x:e}: {y:e} is off by {error} ulp");
-            }
-        }
+        let every = |from: f32, to: f32| (from.to_bits()..to.to_bits()).map(f32::from_bits);
+        let x: Vec<f32> = every(-0.006, -0.011).collect();
+        check_bound(fill::<false>, f64::exp, &x);
+        let x: Vec<f32> = every(0.0052, 0.0062).collect();
+        check_bound(fill::<true>, f64::tanh, &x);
     }
 
     #[test]
@@ -428,15 +417,15 @@ mod tests {
             f32::MAX,
         ];
         let tiny = f32::from_bits(1);
-        let y = of(exp, &x);
+        let y = of(fill::<false>, &x);
         assert_eq!(y[..5], [1.0, 1.0, inf, 0.0, e]);
         assert!(y[5].is_finite());
         assert_eq!(y[6..], [inf, tiny, 0.0, inf]);
         let x = [0.0, -0.0, inf, -inf, f32::MAX, tiny, -tiny];
-        let y = of(tanh, &x);
+        let y = of(fill::<true>, &x);
         assert_eq!(y, [0.0, -0.0, 1.0, -1.0, 1.0, tiny, -tiny]);
         assert!(y[1].is_sign_negative());
-        for f in [exp, tanh] {
+        for (f, _) in FUNCTIONS {
             assert!(of(f, &[f32::NAN, -f32::NAN]).iter().all(|y| y.is_nan()));
         }
     }

@@ -168,12 +168,12 @@ impl Math for f32 {
 
     #[cfg(target_arch = "x86_64")]
     fn exp_all(x: &[f32], out: &mut [f32], far: bool) -> bool {
-        avx512::exp(x, out, far)
+        avx512::fill::<false>(x, out, far)
     }
 
     #[cfg(target_arch = "x86_64")]
     fn tanh_all(x: &[f32], out: &mut [f32], far: bool) -> bool {
-        avx512::tanh(x, out, far)
+        avx512::fill::<true>(x, out, far)
     }
 
     #[inline(always)]
