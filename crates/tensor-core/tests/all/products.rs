@@ -201,6 +201,9 @@ fn large_products_agree_with_loops_on_both_sides_of_the_cache() {
         [5000, 70, 10],
         [12, 5000, 130],
         [16, 40, 9000],
+        [3000, 130, 19],
+        [5000, 70, 32],
+        [5000, 70, 33],
     ] {
         let (a, b) = (numbers::<f32>([m, k], 1), numbers::<f32>([k, n], 2));
         let whole = |x: &Tensor<f32>| x.to_vec().iter().map(|&x| x as i64).collect::<Vec<_>>();
